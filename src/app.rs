@@ -1,0 +1,1 @@
+//! Wiring: start and shutdown order; the only place that knows every room.

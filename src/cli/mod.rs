@@ -1,0 +1,1 @@
+//! The subcommands that are clients of the gRPC API.

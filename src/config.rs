@@ -1,0 +1,1 @@
+//! Environment and flags into typed configuration.

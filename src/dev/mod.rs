@@ -1,0 +1,1 @@
+//! Private Redis and Postgres servers, for `holdbook dev` and the tests.

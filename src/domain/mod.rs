@@ -1,0 +1,1 @@
+//! Pure: credits, ids, events, posting.

@@ -1,0 +1,1 @@
+//! tonic: the public API.

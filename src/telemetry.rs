@@ -1,0 +1,1 @@
+//! Tracing and OpenTelemetry set-up; the list of instruments.
