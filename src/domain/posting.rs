@@ -1,0 +1,1 @@
+//! Posting: what each move of credits debits and credits in the ledger. Pure and total.
