@@ -31,6 +31,8 @@ pub struct Entry {
     pub n: u64,
     /// In order.
     pub events: Vec<Event>,
+    /// Those that cannot be read.
+    pub bad: Vec<BadEvent>,
     /// One for each account that the batch changed.
     pub images: Vec<AccountImage>,
 }
@@ -65,8 +67,21 @@ pub struct Event {
     pub fact: Fact,
     /// The credits that moved, in order.
     pub moves: Vec<Move>,
-    /// What a repeat of the call is answered from, in Redis' own packed form.
-    pub outcome: Vec<u8>,
+    /// Redis' own packed form of all this.
+    pub raw: Vec<u8>,
+}
+
+/// An event that cannot be read: it goes to quarantine with its account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BadEvent {
+    /// Where it stands.
+    pub position: Position,
+    /// Whose; empty if not even that can be read.
+    pub account: String,
+    /// As it was found.
+    pub raw: Vec<u8>,
+    /// What is wrong with it.
+    pub why: String,
 }
 
 /// What happened.
