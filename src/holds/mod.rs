@@ -1,1 +1,181 @@
-//! Redis: the only room that imports the redis crate.
+//! Holds: the state of accounts, grants and holds in Redis, and the only way to change it.
+//!
+//! Owns the Lua program, the batching of calls, the packed forms and the stream of events. It is the only room that imports the redis
+//! crate. It does not know the ledger: it answers "the ledger must be asked" and takes what the asker brings.
+//!
+//! Reading order: `operation` (what can be asked), `executor` (how calls go out), `program` and `lua/` (what happens), `packed` and
+//! `reply` (what comes back), `log` (what the relay reads), `bootstrap` (how a partition opens).
+
+mod bootstrap;
+mod connection;
+mod executor;
+mod keys;
+mod log;
+pub mod operation;
+pub mod packed;
+mod program;
+mod reply;
+mod wire;
+
+use std::sync::Arc;
+
+use tokio::sync::Mutex;
+
+pub use bootstrap::{ServerProblem, server_problems};
+pub use executor::Limits;
+pub use keys::partition_of;
+pub use log::{Head, Snapshot};
+pub use reply::{Body, Reply};
+pub use wire::{Malformed, Reader, Writer};
+
+use self::{
+    connection::Connection,
+    executor::Executor,
+    keys::Keys,
+    operation::{Caller, Operation, Verb},
+};
+
+/// Why Redis did not do it.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum HoldsError {
+    /// It did not answer; what was sent may have been done.
+    #[error("Redis did not answer: {0}")]
+    Unavailable(String),
+    /// Nothing was done: the partition is closed, or at another epoch.
+    #[error("the partition is fenced: {0}")]
+    Fenced(String),
+    /// A defect; nothing was done, or the partition was closed.
+    #[error("the program in Redis failed: {0}")]
+    Bug(String),
+}
+
+/// Time spans and bounds that the script goes by, in microseconds and stream entries.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// How long an ended hold's id is remembered.
+    pub repeat_window: i64,
+    /// How long after its expiry a hold may still be committed.
+    pub late_commit_window: i64,
+    /// How long a refund grant lives.
+    pub refund_ttl: i64,
+    /// The most between a hold's making and its expiry.
+    pub max_lifetime: i64,
+    /// Entries not yet in the ledger at which new holds and credits are refused.
+    pub backlog_soft: i64,
+    /// Entries not yet in the ledger at which everything is refused.
+    pub backlog_hard: i64,
+}
+
+impl Settings {
+    fn pack(&self) -> Vec<u8> {
+        let mut w = wire::Writer::default();
+        w.int(7, self.repeat_window).int(7, self.late_commit_window).int(7, self.refund_ttl).int(7, self.max_lifetime);
+        w.int(7, self.backlog_soft).int(7, self.backlog_hard);
+        w.0
+    }
+}
+
+/// How the room is set up.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// `redis://...`.
+    pub url: String,
+    /// A power of two up to 1024.
+    pub partitions: u32,
+    /// For the script.
+    pub settings: Settings,
+    /// Most operations in a batch.
+    pub batch_max: usize,
+    /// Most operations waiting in a partition.
+    pub queue_max: usize,
+    /// Told the size of each batch.
+    pub observe_batch: fn(usize),
+}
+
+struct Partition {
+    keys: Keys,
+    executor: Executor,
+    /// For all that is not the hot path.
+    side: Mutex<Connection>,
+    /// For the one who waits for the next entry: it blocks its connection.
+    waiter: Mutex<Connection>,
+}
+
+/// The room's handle; cheap to clone.
+#[derive(Clone)]
+pub struct Holds {
+    partitions: Arc<Vec<Partition>>,
+}
+
+impl Holds {
+    /// Sets up the room; connects at the first call.
+    ///
+    /// # Errors
+    /// The URL is not one of a Redis server.
+    pub fn new(options: &Options) -> Result<Self, HoldsError> {
+        let client = connection::client(&options.url)?;
+        let limits =
+            Limits { batch_max: options.batch_max, queue_max: options.queue_max, settings: options.settings.pack() };
+        let partition = |id| {
+            let keys = Keys::new(id, options.partitions);
+            let executor = Executor::start(keys.clone(), Connection::new(client.clone()), limits.clone(), options.observe_batch);
+            let [side, waiter] = [(), ()].map(|()| Mutex::new(Connection::new(client.clone())));
+            Partition { keys, executor, side, waiter }
+        };
+        let partitions = Arc::new((0..options.partitions).map(partition).collect());
+        Ok(Self { partitions })
+    }
+
+    /// How many partitions there are.
+    #[must_use]
+    pub fn partitions(&self) -> u32 {
+        u32::try_from(self.partitions.len()).unwrap_or(u32::MAX)
+    }
+
+    /// Where an account lives.
+    #[must_use]
+    pub fn partition_of(&self, account: &str) -> u32 {
+        partition_of(account, self.partitions())
+    }
+
+    fn partition(&self, id: u32) -> &Partition {
+        &self.partitions[id as usize]
+    }
+
+    /// Runs one operation in its partition.
+    ///
+    /// # Errors
+    /// Redis did not do it, or may have.
+    pub async fn run(&self, operation: Operation) -> Result<Reply, HoldsError> {
+        self.partition(self.partition_of(&operation.account)).executor.run(operation).await
+    }
+
+    async fn run_internal(&self, account: &str, verb: Verb) -> Result<(), HoldsError> {
+        let caller = Caller { actor: "holdbook".into(), traceparent: String::new() };
+        self.run(Operation { account: account.to_owned(), verb, caller, remembered: None }).await.map(drop)
+    }
+
+    /// Applies what is due on an account.
+    ///
+    /// # Errors
+    /// As [`Holds::run`].
+    pub async fn touch(&self, account: &str) -> Result<(), HoldsError> {
+        self.run_internal(account, Verb::Read).await
+    }
+
+    /// An event of the account is in quarantine. Idempotent.
+    ///
+    /// # Errors
+    /// As [`Holds::run`].
+    pub async fn freeze(&self, account: &str) -> Result<(), HoldsError> {
+        self.run_internal(account, Verb::Freeze).await
+    }
+
+    /// The account's quarantine is empty. Idempotent.
+    ///
+    /// # Errors
+    /// As [`Holds::run`].
+    pub async fn unfreeze(&self, account: &str) -> Result<(), HoldsError> {
+        self.run_internal(account, Verb::Unfreeze).await
+    }
+}

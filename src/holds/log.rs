@@ -1,0 +1,233 @@
+//! What the relay, the sweeper and the audit read: the stream of entries, what is due, and accounts as they are.
+
+use std::time::Duration;
+
+use redis::Value;
+
+use super::{Holds, HoldsError, packed, packed::GrantBalance, wire::Reader};
+use crate::domain::{
+    account::{AccountTerms, Balance},
+    event::{AccountImage, BadEvent, Entry, Event, Position},
+    hold::Hold,
+};
+
+/// Publishes how far the ledger is, at its own epoch only and never backwards, then trims.
+const PUBLISH: &str = r"
+local epoch, n = unpack(redis.call('HMGET', KEYS[1], 'epoch', 'ledger_n'))
+if epoch ~= ARGV[1] then return 0 end
+if tonumber(ARGV[2]) > tonumber(n) then redis.call('HSET', KEYS[1], 'ledger_n', ARGV[2]) end
+if ARGV[3] ~= '' then redis.call('XTRIM', KEYS[2], 'MINID', '~', ARGV[1] .. '-' .. ARGV[3]) end
+return 1";
+
+/// Keys in one page of a scan.
+const SCAN_PAGE: usize = 500;
+
+/// How far a partition and its ledger are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// Its epoch.
+    pub epoch: u64,
+    /// Its last entry.
+    pub n: u64,
+    /// The last entry that the ledger is known to have.
+    pub ledger_n: u64,
+}
+
+/// All that Redis knows of one account.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// Its declared side.
+    pub terms: AccountTerms,
+    /// Its credits.
+    pub balance: Balance,
+    /// Its last event.
+    pub sequence: u64,
+    /// Open holds by its own count.
+    pub open_holds: u32,
+    /// Its grants that have something free or pinned, or wait.
+    pub grants: Vec<GrantBalance>,
+    /// Its open holds.
+    pub holds: Vec<(String, Hold)>,
+}
+
+impl Holds {
+    /// The entries after `after_n` of an epoch, at most `limit`.
+    ///
+    /// # Errors
+    /// Redis did not answer.
+    pub async fn read_log(&self, partition: u32, epoch: u64, after_n: u64, limit: usize) -> Result<Vec<Entry>, HoldsError> {
+        let mut cmd = redis::cmd("XRANGE");
+        cmd.arg(self.partition(partition).keys.log()).arg(format!("{epoch}-{}", after_n + 1)).arg("+").arg("COUNT").arg(limit);
+        let rows: Vec<(String, Vec<Value>)> = self.aside(partition, &cmd).await?;
+        rows.into_iter().map(|(id, fields)| read_entry(partition, &id, fields)).collect()
+    }
+
+    /// Waits until there is an entry after `after_n`, at most `limit`.
+    ///
+    /// # Errors
+    /// Redis did not answer.
+    pub async fn wait_log(&self, partition: u32, epoch: u64, after_n: u64, limit: Duration) -> Result<(), HoldsError> {
+        let mut cmd = redis::cmd("XREAD");
+        cmd.arg("COUNT").arg(1).arg("BLOCK").arg(u64::try_from(limit.as_millis()).unwrap_or(1).max(1));
+        cmd.arg("STREAMS").arg(self.partition(partition).keys.log()).arg(format!("{epoch}-{after_n}"));
+        // The answer may come as late as the wait itself.
+        let slack = Duration::from_secs(2);
+        self.partition(partition).waiter.lock().await.query_within(&cmd, limit + slack).await?;
+        Ok(())
+    }
+
+    /// Publishes that the ledger has all up to `n` of an epoch, then trims the stream to `tail` entries before that.
+    ///
+    /// # Errors
+    /// Redis did not answer, or is at another epoch.
+    pub async fn publish_ledger(&self, partition: u32, epoch: u64, n: u64, tail: u64) -> Result<(), HoldsError> {
+        let keys = &self.partition(partition).keys;
+        let trim = n.checked_sub(tail).filter(|first| *first > 0).map_or_else(String::new, |first| first.to_string());
+        let mut cmd = redis::cmd("EVAL");
+        cmd.arg(PUBLISH).arg(2).arg(keys.meta()).arg(keys.log()).arg(epoch).arg(n).arg(trim);
+        match self.aside::<i64>(partition, &cmd).await? {
+            1 => Ok(()),
+            _ => Err(HoldsError::Fenced(format!("Redis is not at epoch {epoch}"))),
+        }
+    }
+
+    /// Accounts on which something is due, at most `limit`.
+    ///
+    /// # Errors
+    /// Redis did not answer.
+    pub async fn due(&self, partition: u32, limit: usize) -> Result<Vec<String>, HoldsError> {
+        let keys = &self.partition(partition).keys;
+        let mut clock = redis::cmd("HGET");
+        clock.arg(keys.meta()).arg("clock");
+        let now = match self.aside::<Option<i64>>(partition, &clock).await? {
+            Some(test_clock) => test_clock,
+            None => self.server_time().await?,
+        };
+        let mut cmd = redis::cmd("ZRANGEBYSCORE");
+        cmd.arg(keys.due()).arg("-inf").arg(now).arg("LIMIT").arg(0).arg(limit);
+        self.aside(partition, &cmd).await
+    }
+
+    /// How far a partition is.
+    ///
+    /// # Errors
+    /// Redis did not answer, or does not know the partition.
+    pub async fn head(&self, partition: u32) -> Result<Head, HoldsError> {
+        let mut cmd = redis::cmd("HMGET");
+        cmd.arg(self.partition(partition).keys.meta()).arg(&["epoch", "n", "ledger_n"]);
+        match self.aside::<(Option<u64>, Option<u64>, Option<u64>)>(partition, &cmd).await? {
+            (Some(epoch), Some(n), Some(ledger_n)) => Ok(Head { epoch, n, ledger_n }),
+            _ => Err(HoldsError::Fenced(format!("Redis does not know partition {partition}"))),
+        }
+    }
+
+    /// All that Redis knows of an account, as it is: nothing that is due is applied.
+    ///
+    /// # Errors
+    /// Redis did not answer, or what it has cannot be read.
+    pub async fn snapshot(&self, account: &str) -> Result<Option<Snapshot>, HoldsError> {
+        let mut cmd = redis::cmd("HGETALL");
+        cmd.arg(self.partition(self.partition_of(account)).keys.account(account));
+        let fields: Vec<(Vec<u8>, Vec<u8>)> = self.aside(self.partition_of(account), &cmd).await?;
+        let malformed = |error| HoldsError::Bug(format!("account {account} cannot be read: {error}"));
+        let Some((_, state)) = fields.iter().find(|(name, _)| name == b"s") else { return Ok(None) };
+        let state = packed::state(state).map_err(malformed)?;
+        let holds = fields.iter().filter_map(|(name, value)| Some((name.strip_prefix(b"h:")?, value)));
+        let holds = holds.map(|(id, value)| Ok((String::from_utf8_lossy(id).into_owned(), packed::hold(value).map_err(malformed)?)));
+        Ok(Some(Snapshot {
+            terms: state.terms,
+            balance: state.balance,
+            sequence: state.sequence,
+            open_holds: state.open_holds,
+            grants: state.grants,
+            holds: holds.collect::<Result<_, HoldsError>>()?,
+        }))
+    }
+
+    /// The accounts of a partition, in no order.
+    ///
+    /// # Errors
+    /// Redis did not answer.
+    pub async fn accounts(&self, partition: u32) -> Result<Vec<String>, HoldsError> {
+        let prefix = self.partition(partition).keys.account("");
+        let (mut cursor, mut accounts) = (0_u64, Vec::new());
+        loop {
+            let mut cmd = redis::cmd("SCAN");
+            cmd.arg(cursor).arg("MATCH").arg(format!("{prefix}*")).arg("COUNT").arg(SCAN_PAGE).arg("TYPE").arg("hash");
+            let (next, page): (u64, Vec<String>) = self.aside(partition, &cmd).await?;
+            accounts.extend(page.iter().filter_map(|key| key.strip_prefix(&prefix)).map(str::to_owned));
+            if next == 0 {
+                accounts.sort_unstable();
+                accounts.dedup();
+                return Ok(accounts);
+            }
+            cursor = next;
+        }
+    }
+
+    /// Reads an event's packed form.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn decode_event(position: Position, raw: &[u8]) -> Result<Event, String> {
+        packed::event(position, raw).map_err(|error| error.to_string())
+    }
+
+    /// The packed outcome in an event's packed form.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn event_outcome(raw: &[u8]) -> Result<Vec<u8>, String> {
+        packed::event_outcome(raw).map_err(|error| error.to_string())
+    }
+}
+
+fn read_entry(partition: u32, id: &str, fields: Vec<Value>) -> Result<Entry, HoldsError> {
+    let strange = |what: &str| HoldsError::Bug(format!("entry {id} of partition {partition} {what}"));
+    let (epoch, n) = id.split_once('-').and_then(|(e, n)| Some((e.parse().ok()?, n.parse().ok()?))).ok_or_else(|| strange("has no position"))?;
+    let mut blobs = fields.into_iter().map(|value| match value {
+        Value::BulkString(bytes) => bytes,
+        _ => Vec::new(),
+    });
+    let mut entry = Entry { partition, epoch, n, events: Vec::new(), bad: Vec::new(), images: Vec::new() };
+    while let (Some(name), Some(blob)) = (blobs.next(), blobs.next()) {
+        match name.as_slice() {
+            b"e" => read_events(&mut entry, &blob),
+            b"a" => entry.images = read_images(&blob).map_err(|error| strange(&format!("has unreadable images: {error}")))?,
+            _ => {}
+        }
+    }
+    Ok(entry)
+}
+
+/// Each event by itself, so that one that cannot be read does not take the others with it.
+fn read_events(entry: &mut Entry, blob: &[u8]) {
+    let (mut rest, mut index) = (blob, 0);
+    while !rest.is_empty() {
+        let position = Position { partition: entry.partition, epoch: entry.epoch, n: entry.n, index };
+        let length = rest.first_chunk::<4>().map_or(usize::MAX, |bytes| u32::from_be_bytes(*bytes) as usize);
+        let Some(raw) = rest.get(4..).and_then(|tail| tail.get(..length)) else {
+            let why = "its length passes the end of the entry".to_owned();
+            entry.bad.push(BadEvent { position, account: String::new(), raw: rest.to_vec(), why });
+            return;
+        };
+        match packed::event(position, raw) {
+            Ok(event) => entry.events.push(event),
+            Err(error) => {
+                let account = packed::event_account(raw).unwrap_or_default();
+                entry.bad.push(BadEvent { position, account, raw: raw.to_vec(), why: error.to_string() });
+            }
+        }
+        rest = &rest[4 + length..];
+        index += 1;
+    }
+}
+
+fn read_images(blob: &[u8]) -> Result<Vec<AccountImage>, super::wire::Malformed> {
+    let mut r = Reader(blob);
+    let mut images = Vec::new();
+    while !r.is_empty() {
+        images.push(AccountImage { account: r.text()?, sequence: r.uint(7)?, packed: r.blob()?.to_vec() });
+    }
+    Ok(images)
+}

@@ -1,0 +1,201 @@
+-- Finding what an operation is about, and answering. Creating, changing, freezing, closing and reading an account.
+
+local ANSWER = '>BBi7i7i7i7i7i7i7BBi7i7I4I4I4i7i7si7i7I2c0I2c0'
+local OK, REFUSED, NO_ACCOUNT, ASK_LEDGER = 0, 1, 2, 3
+
+local function answer(A, status, replayed, reasons, x, y, hold, outcome, named)
+  return pack(ANSWER, status, replayed and 1 or 0, A.free, A.held, A.debt, A.pending, A.promised, A.clock, A.seq, A.state, A.frozen,
+    A.overdraft, A.credit, A.max_open, A.open, A.etag, A.created, A.next_hold, reasons, x, y, #hold, hold, #outcome, outcome)
+    .. concat(named)
+end
+
+local function refuse(A, reason, x, y, hold, recorded)
+  return answer(A, REFUSED, false, string.char(reason), x or 0, y or 0, hold and pack_hold(hold) or '', recorded or '', {})
+end
+
+-- The names of the grants in an outcome, as far as they are known here.
+local function names(A, nos)
+  local E, missing = { named = {} }, false
+  for no in pairs(nos) do
+    local g = grant_by_no(A, no)
+    if g then name(E, g) else missing = true end
+  end
+  if missing then
+    for _, g in ipairs(spent_grants(A)) do
+      if nos[g.no] then name(E, g) end
+    end
+  end
+  return E.named
+end
+
+local function repeated(A, hold, outcome)
+  local nos, at = {}, moves_at(outcome)
+  while at <= #outcome do
+    local kind, no
+    kind, no, _, at = next_move(outcome, at)
+    if no > 0 then nos[no] = true end
+  end
+  return answer(A, OK, true, '', 0, 0, hold and pack_hold(hold) or '', outcome, names(A, nos))
+end
+
+local function done(E, hold, outcome)
+  return answer(E.A, OK, false, '', 0, 0, hold and pack_hold(hold) or '', outcome, E.named)
+end
+
+local function find_account(key)
+  local A = accounts[key]
+  if A == nil then
+    local raw = call('HGET', key, 's')
+    A = raw and read_account(key, raw) or false
+    accounts[key] = A
+    if A then order[#order + 1] = A end
+  end
+  return A
+end
+
+-- As find_account, and the hold if it is open, in one read.
+local function find_with_hold(key, id)
+  local A = accounts[key]
+  if A == nil then
+    local got = call('HMGET', key, 's', 'h:' .. id)
+    A = got[1] and read_account(key, got[1]) or false
+    accounts[key] = A
+    if A then
+      order[#order + 1] = A
+      A.holds[id] = got[2] and read_hold(got[2], id) or false
+    end
+  elseif A and A.holds[id] == nil then
+    local raw = call('HGET', key, 'h:' .. id)
+    A.holds[id] = raw and read_hold(raw, id) or false
+  end
+  return A
+end
+
+-- The newest hold of an id: open, or ended and remembered, or as the ledger had it.
+local function find_hold(A, op)
+  local h = A.holds[op.id]
+  if not h then
+    local raw = call('GET', op.dkey)
+    if raw then
+      h = read_hold(raw, op.id)
+    elseif op.prior and op.prior ~= '' then
+      h = read_hold(op.prior, op.id)
+      h.cold, h.packed, h.dirty = true, nil, true
+      A.dirty = true
+    end
+    A.holds[op.id] = h or false
+  end
+  if h then h.dkey, h.pkey = op.dkey, op.pkey end
+  return h
+end
+
+-- The recorded outcome of one of a hold's operations with ids of their own; and whether the ledger must be asked first.
+local function find_op(h, field, op)
+  h.ops = h.ops or {}
+  local outcome = h.ops[field]
+  if outcome == nil then
+    outcome = call('HGET', h.pkey, field)
+    if not outcome and h.cold then
+      if op.asked == 0 then return nil, true end
+      outcome = op.prior_outcome ~= '' and op.prior_outcome
+    end
+    h.ops[field] = outcome
+  end
+  return outcome or nil
+end
+
+local function record_op(h, field, outcome)
+  h.ops[field] = outcome
+  h.new_ops = h.new_ops or {}
+  h.new_ops[#h.new_ops + 1] = field
+  h.new_ops[#h.new_ops + 1] = outcome
+end
+
+-- How a hold that is unknown here is answered: the ledger is asked once.
+local function unknown(A, op)
+  if op.asked == 0 then return answer(A, ASK_LEDGER, false, '', 0, 0, '', '', {}) end
+  return refuse(A, HOLD_NOT_FOUND)
+end
+
+local function barred(A)
+  if A.state == CLOSED then return ACCOUNT_CLOSED end
+  if A.frozen == 1 then return ACCOUNT_FROZEN end
+  if A.state == SUSPENDED then return ACCOUNT_SUSPENDED end
+end
+
+local function emit_terms(E, outcome)
+  local A = E.A
+  emit(E, outcome, pack('>BBi7i7I4I4i7', A.state, A.frozen, A.overdraft, A.credit, A.max_open, A.etag, A.created))
+end
+
+verbs[V_CREATE] = function(op)
+  local overdraft, credit, max_open = take('>i7i7I4', op.raw, op.at)
+  local sent, A = sub(op.raw, op.at), find_account(op.key)
+  if A then
+    apply_due(A)
+    local recorded = A.sent or call('HGET', A.key, 'c')
+    if recorded ~= sent then return refuse(A, ID_REUSED, 0, 0, nil, pack_outcome(recorded, {})) end
+    return repeated(A, nil, pack_outcome(sent, {}))
+  end
+  A = new_account(op.key)
+  A.seq, A.clock, A.state, A.frozen, A.debt, A.overdraft, A.credit, A.max_open = 0, NOW, ACTIVE, 0, 0, max(overdraft, 0), max(credit, 0), max_open
+  A.open, A.promised, A.next_hold, A.indexed, A.etag, A.next_no, A.created, A.sent = 0, 0, 0, 0, 1, 1, NOW, sent
+  accounts[op.key], order[#order + 1] = A, A
+  local E, outcome = begin(A, V_CREATE, '', A.clock, op), pack_outcome(sent, {})
+  emit_terms(E, outcome)
+  return done(E, nil, outcome)
+end
+
+-- -1, 0 and '' stand for "unchanged".
+verbs[V_UPDATE] = function(op, A)
+  local overdraft, credit, max_open, state, etag = take('>i7i7i7Bs', op.raw, op.at)
+  if A.state == CLOSED then return refuse(A, ACCOUNT_CLOSED) end
+  if etag ~= '' and etag ~= string.format('%.0f', A.etag) then return refuse(A, ETAG_MISMATCH) end
+  if overdraft < 0 then overdraft = A.overdraft end
+  if credit < 0 then credit = A.credit end
+  if max_open < 0 then max_open = A.max_open end
+  if state == 0 then state = A.state end
+  if credit > overdraft then return refuse(A, INVALID, credit, overdraft) end
+  if overdraft == A.overdraft and credit == A.credit and max_open == A.max_open and state == A.state then
+    return answer(A, OK, false, '', 0, 0, '', '', {})
+  end
+  local E = begin(A, V_UPDATE, '', A.clock, op)
+  A.overdraft, A.credit, A.max_open, A.state, A.etag = overdraft, credit, max_open, state, A.etag + 1
+  emit_terms(E, '')
+  return done(E, nil, '')
+end
+
+local function set_frozen(verb, frozen)
+  return function(op, A)
+    if A.frozen == frozen then return answer(A, OK, true, '', 0, 0, '', '', {}) end
+    local E = begin(A, verb, '', A.clock, op)
+    A.frozen, A.etag = frozen, A.etag + 1
+    emit_terms(E, '')
+    return done(E, nil, '')
+  end
+end
+verbs[V_FREEZE], verbs[V_UNFREEZE] = set_frozen(V_FREEZE, 1), set_frozen(V_UNFREEZE, 0)
+
+-- C2.
+verbs[V_CLOSE] = function(op, A)
+  if A.state == CLOSED then return repeated(A, nil, A.closing or call('HGET', A.key, 'z')) end
+  local E, lapsed = begin(A, V_CLOSE, '', A.clock, op), A.pending
+  for _, g in ipairs(A.grants) do
+    if g.phase == PENDING then g.free = 0 end
+    if g.phase == STARTED then put(E, LAPSE, g, g.free) end
+    if g.phase ~= REVOKED then g.phase, g.roll_for = ENDED, nil end
+  end
+  A.pending, A.spent, A.spent_changed, A.state, A.etag = 0, {}, true, CLOSED, A.etag + 1
+  A.closing = pack_outcome('', E.moves, lapsed)
+  emit_terms(E, A.closing)
+  return done(E, nil, A.closing)
+end
+
+verbs[V_READ] = function(_, A) return answer(A, OK, false, '', 0, 0, '', '', {}) end
+
+verbs[V_HOLD] = function(op, A)
+  local h, nos = find_hold(A, op), {}
+  if not h then return unknown(A, op) end
+  for _, pin in ipairs(h.pins) do nos[pin.no] = true end
+  return answer(A, OK, false, '', 0, 0, pack_hold(h), '', names(A, nos))
+end

@@ -1,0 +1,152 @@
+-- The batch: the fence, the decisions, the line, the writes.
+
+local HOLD_KEYS, GRANT_KEYS, ACCOUNT_KEYS = 3, 2, 1
+
+local function keys_of(verb)
+  if verb >= V_RESERVE and verb ~= V_READ then return HOLD_KEYS end
+  return (verb == V_GRANT or verb == V_REVOKE) and GRANT_KEYS or ACCOUNT_KEYS
+end
+
+local function read_op(raw, place)
+  local op = { raw = raw, key = KEYS[place] }
+  op.verb, op.actor, op.trace, op.at = take('>Bss', raw)
+  local count = keys_of(op.verb)
+  if count == HOLD_KEYS then
+    op.id, op.asked, op.prior, op.prior_outcome, op.at = take('>sBI2c0I2c0', raw, op.at)
+    op.dkey, op.pkey = KEYS[place + 1], KEYS[place + 2]
+  elseif count == GRANT_KEYS then
+    op.id, op.asked, op.at = take('>sB', raw, op.at)
+    op.gkey = KEYS[place + 1]
+  end
+  return op, place + count
+end
+
+-- New credits and new holds stop at the soft bound of the ledger's backlog, everything at the hard one.
+local function too_far_behind(verb, backlog)
+  if verb == V_READ or verb == V_HOLD or verb == V_FREEZE or verb == V_UNFREEZE then return false end
+  if backlog >= BACKLOG_HARD then return true end
+  local waits = verb == V_RESERVE or verb == V_CHARGE or verb == V_GRANT or verb == V_CREATE
+  return waits and backlog >= BACKLOG_SOFT
+end
+
+local function decide(op, backlog)
+  if too_far_behind(op.verb, backlog) then return pack('>Bs', REFUSED + 3, string.char(BACKPRESSURE)) end
+  if op.verb == V_CREATE then return verbs[op.verb](op) end
+  local A
+  if op.dkey then A = find_with_hold(op.key, op.id) else A = find_account(op.key) end
+  if not A then return pack('>B', NO_ACCOUNT) end
+  local h = op.dkey and A.holds[op.id]
+  if h then h.dkey, h.pkey = op.dkey, op.pkey end
+  apply_due(A)
+  return verbs[op.verb](op, A)
+end
+
+-- Grants that are over leave the state: spent ones to `x`, where refunds find them. The rollover of a grant with pins stays.
+local function retire_grants(A)
+  local awaited, kept = {}, {}
+  for _, g in ipairs(A.grants) do
+    if g.phase >= ENDED and g.pinned > 0 and g.roll_for then awaited[g.roll_no] = true end
+  end
+  for _, g in ipairs(A.grants) do
+    if g.phase == PENDING or g.free + g.pinned > 0 or (g.phase == STARTED and awaited[g.no]) then
+      kept[#kept + 1] = g
+    elseif g.phase == STARTED then
+      local spent = spent_grants(A)
+      spent[#spent + 1], A.spent_changed = g, true
+      if #spent > MAX_SPENT then table.remove(spent, 1) end
+    end
+  end
+  A.grants = kept
+end
+
+local function prepare(A)
+  retire_grants(A)
+  A.packed = pack_account(A)
+  if A.spent_changed then
+    local parts = {}
+    for _, g in ipairs(A.spent) do
+      if g.expires > A.clock then parts[#parts + 1] = pack_grant(g) end
+    end
+    A.packed_spent = concat(parts)
+  end
+  return pack('>sI7I2c0', A.id, A.seq, #A.packed, A.packed)
+end
+
+local function write_hold(A, h)
+  if h.state == OPEN then
+    call('HSET', A.key, 'h:' .. h.id, pack_hold(h))
+  else
+    if h.was_open then call('HDEL', A.key, 'h:' .. h.id) end
+    call('SET', h.dkey, pack_hold(h), 'PX', KEEP_MS)
+  end
+  if h.clear_ops then call('DEL', h.pkey) end
+  if h.new_ops then call('HSET', h.pkey, unpack(h.new_ops)) end
+  if h.state ~= OPEN and h.totals then call('PEXPIRE', h.pkey, KEEP_MS) end
+end
+
+local function write_account(A)
+  call('HSET', A.key, 's', A.packed)
+  if A.packed_spent then call('HSET', A.key, 'x', A.packed_spent) end
+  if A.sent then call('HSET', A.key, 'c', A.sent) end
+  if A.closing then call('HSET', A.key, 'z', A.closing) end
+  for _, h in pairs(A.holds) do
+    if h and h.dirty then write_hold(A, h) end
+  end
+  for key, raw in pairs(A.new_keys or {}) do call('SET', key, raw, 'PX', KEEP_MS) end
+  if A.reindexed then
+    if A.indexed > 0 then
+      call('ZADD', KEYS[3], string.format('%.0f', A.indexed), A.id)
+    else
+      call('ZREM', KEYS[3], A.id)
+    end
+  end
+end
+
+local function run()
+  local epoch, open, n, ledger_n, clock = unpack(call('HMGET', KEYS[1], 'epoch', 'open', 'n', 'ledger_n', 'clock'))
+  if not epoch or epoch ~= ARGV[1] or open ~= '1' then return { 'FENCED', epoch or '', open or '' } end
+  n, ledger_n = tonumber(n), tonumber(ledger_n)
+  if clock then
+    NOW = tonumber(clock) -- the test clock stands still (T3)
+  else
+    local t = call('TIME')
+    NOW = tonumber(t[1]) * 1000000 + tonumber(t[2])
+  end
+  for i = #KEYS - tonumber(ARGV[3]) + 1, #KEYS do asked_for[KEYS[i]] = true end
+
+  local replies, place, op = {}, 4, nil
+  for i = 4, #ARGV do
+    op, place = read_op(ARGV[i], place)
+    replies[i - 3] = decide(op, n - ledger_n)
+  end
+  if #wanted > 0 then return { 'KEYS', wanted } end
+
+  local changed, images = {}, {}
+  for _, A in ipairs(order) do
+    if A.dirty then
+      changed[#changed + 1] = A
+      images[#changed] = prepare(A)
+    end
+  end
+  local head = { 'OK', ARGV[1], n, ledger_n, replies }
+  if #changed == 0 then return head end
+  local next_n = string.format('%.0f', n + 1)
+  head[3] = n + 1
+
+  -- ================= From here on nothing is decided, and nothing can fail but Redis itself. XADD goes first. =================
+  local entry = { 'e', concat(events), 'a', concat(images) }
+  local written, why = pcall(function()
+    call('XADD', KEYS[2], epoch .. '-' .. next_n, unpack(entry))
+    for _, A in ipairs(changed) do write_account(A) end
+    call('HSET', KEYS[1], 'n', next_n)
+  end)
+  if not written then
+    call('HSET', KEYS[1], 'open', '0') -- half-written: recovery discards it
+    return { 'BROKEN', tostring(type(why) == 'table' and why.err or why) }
+  end
+  return head
+end
+
+local ran, result = pcall(run)
+if ran then return result end
+return { 'BUG', tostring(type(result) == 'table' and result.err or result) }

@@ -1,0 +1,116 @@
+-- Charging what a job used, letting go of a hold, and instant charges.
+
+local ALL_HELD, FINAL = 1, 2
+
+-- The answer to a commit that is a repeat or comes too late, or nil.
+local function settled_already(A, h, op, sent, flags, commit_id)
+  local final = has(flags, FINAL)
+  if not final then
+    local known, ask = find_op(h, 'c:' .. commit_id, op)
+    if ask then return unknown(A, op) end
+    if known then
+      local _, was = moves_at(known)
+      if was ~= sent then return refuse(A, ID_REUSED, 0, 0, h, known) end
+      return repeated(A, h, known)
+    end
+  end
+  if h.state == OPEN then return end
+  if h.state == RELEASED or h.sent:byte(1) == V_CHARGE then return refuse(A, HOLD_ENDED, 0, 0, h) end
+  if h.state == EXPIRED and not h.late then
+    if A.clock - h.expires > LATE_WINDOW then return refuse(A, LATE_WINDOW_PASSED, h.expires, LATE_WINDOW, h) end
+    return
+  end
+  local _, was = moves_at(h.outcome)
+  if was == sent then return repeated(A, h, h.outcome) end
+  local _, _, recorded_id = take('>Bi7s', was)
+  if not final and (h.state == COMMITTED or commit_id ~= recorded_id) then return refuse(A, HOLD_ENDED, 0, 0, h) end
+  return refuse(A, ID_REUSED, 0, 0, h, h.outcome)
+end
+
+-- H5: a partial commit of x makes the hold x smaller; what own pins did not pay comes off the promise, then off the pins that burn last.
+local function shrink(E, h, list, rest)
+  local A, promise = E.A, min(rest, h.promise)
+  h.promise, A.promised, rest = h.promise - promise, A.promised - promise, rest - promise
+  for i = #list, 1, -1 do
+    local source = list[i]
+    local x = min(source.pin, rest)
+    source.pin, rest, h.released = source.pin - x, rest - x, h.released + x
+    return_pin(E, source.g, x)
+  end
+  h.pins = {}
+  for _, g in ipairs(A.grants) do
+    for _, source in ipairs(list) do
+      if source.g == g and source.pin > 0 then h.pins[#h.pins + 1] = { no = g.no, amount = source.pin } end
+    end
+  end
+end
+
+verbs[V_COMMIT] = function(op, A)
+  local sent = take('>I2c0', op.raw, op.at)
+  local flags, amount, commit_id = take('>Bi7s', sent)
+  local h = find_hold(A, op)
+  if not h then return unknown(A, op) end
+  local early = settled_already(A, h, op, sent, flags, commit_id)
+  if early then return early end
+  local late = h.state == EXPIRED
+  local held = late and h.at_end or sum(h.pins) + h.promise
+  local x = has(flags, ALL_HELD) and held or amount
+  local _, _, _, reject, max_commit = take('>Bi7i6Bi7', h.sent)
+  if reject == 1 and x - held > 0 then return refuse(A, ABOVE_HOLD, x, held, h) end
+  local total = h.charged + h.overdrawn + h.absorbed + x
+  if max_commit >= 0 and total - max_commit > 0 then return refuse(A, ABOVE_MAX_COMMIT, total, max_commit, h) end
+
+  local E, list = begin(A, V_COMMIT, op.id, A.clock, op), sources(A, h)
+  local own, rest = burn(E, h, list, x)
+  local overdrawn = min(rest, max(0, A.overdraft - A.debt))
+  put(E, OVERDRAW, nil, overdrawn)
+  put(E, ABSORB, nil, rest - overdrawn)
+  h.overdrawn, h.owed, h.absorbed = h.overdrawn + overdrawn, h.owed + overdrawn, h.absorbed + rest - overdrawn
+  local partial = not late and not has(flags, FINAL)
+  if partial then
+    h.totals = true
+    shrink(E, h, list, min(x, held) - own)
+  elseif not late then
+    end_hold(A, h, COMMITTED, A.clock)
+    return_all(E, h, list)
+  end
+  settle(E)
+  local outcome = pack_outcome(sent, E.moves)
+  if partial then record_op(h, 'c:' .. commit_id, outcome) else h.outcome, h.late = outcome, late end
+  emit_hold(E, h, partial and commit_id or '', outcome)
+  return done(E, h, outcome)
+end
+
+-- H12.
+verbs[V_RELEASE] = function(op, A)
+  local h = find_hold(A, op)
+  if not h then return unknown(A, op) end
+  if h.state == RELEASED then return repeated(A, h, h.outcome) end
+  if h.state ~= OPEN then return answer(A, OK, false, '', 0, 0, pack_hold(h), pack_outcome('', {}), {}) end
+  local E, list = begin(A, V_RELEASE, op.id, A.clock, op), sources(A, h)
+  end_hold(A, h, RELEASED, A.clock)
+  return_all(E, h, list)
+  settle(E)
+  h.outcome = pack_outcome('', E.moves)
+  emit_hold(E, h, '', h.outcome)
+  return done(E, h, h.outcome)
+end
+
+-- H13.
+verbs[V_CHARGE] = function(op, A)
+  local sent = take('>I2c0', op.raw, op.at)
+  local old, same = known_hold(A, op, sent)
+  if same then return same end
+  local _, amount = take('>Bi7', sent)
+  local reasons = limits(A, amount, false)
+  if reasons then return refuse_limits(A, reasons, amount) end
+
+  local E = begin(A, V_CHARGE, op.id, A.clock, op)
+  local h = new_hold(A, E, op, sent, 0)
+  h.state, h.ended, h.clear_ops, A.holds[op.id] = COMMITTED, A.clock, old and true, h
+  local _, rest = burn(E, h, sources(A, h), amount)
+  put(E, OVERDRAW, nil, rest)
+  h.overdrawn, h.owed, h.outcome = rest, rest, pack_outcome(sent, E.moves)
+  emit_hold(E, h, '', h.outcome)
+  return done(E, h, h.outcome)
+end

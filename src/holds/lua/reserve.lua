@@ -1,0 +1,127 @@
+-- Setting credits aside, and adding to what is set aside.
+
+-- D2, D3: what a reserve may take.
+local function available(A)
+  if A.debt > A.credit then return 0 end
+  return A.free + max(0, A.credit - A.debt - A.promised)
+end
+
+-- All that refuses, in order; the first is the status.
+local function limits(A, amount, slot)
+  local reasons, state = '', barred(A)
+  if state then reasons = string.char(state) end
+  if slot and A.max_open > 0 and A.open >= A.max_open then reasons = reasons .. string.char(CONCURRENCY_LIMIT) end
+  if A.debt > A.credit then
+    reasons = reasons .. string.char(IN_DEBT)
+  elseif amount - available(A) > 0 then
+    reasons = reasons .. string.char(INSUFFICIENT_CREDITS)
+  end
+  return reasons ~= '' and reasons
+end
+
+local function refuse_limits(A, reasons, amount)
+  return answer(A, REFUSED, false, reasons, amount, available(A), '', '', {})
+end
+
+-- H1: what each grant gives, in burn order, and the rest: the promise.
+local function plan(A, amount)
+  local list = {}
+  for _, g in ipairs(A.grants) do
+    if amount == 0 then break end
+    if g.phase == STARTED and g.free > 0 then
+      local x = min(g.free, amount)
+      list[#list + 1] = { no = g.no, amount = x, g = g }
+      amount = amount - x
+    end
+  end
+  return list, amount
+end
+
+local function new_hold(A, E, op, sent, life)
+  return { id = op.id, dkey = op.dkey, pkey = op.pkey, state = OPEN, seq = E.seq, created = A.clock, expires = A.clock + life, sent = sent,
+    first = {}, pins = {}, burns = {}, outcome = '', charged = 0, overdrawn = 0, absorbed = 0, released = 0, refunded = 0, promise = 0,
+    first_promise = 0, owed = 0, at_end = 0, dirty = true }
+end
+
+-- The hold that an id already names, and the answer to its repeat; I4: no longer than the repeat window after its end.
+local function known_hold(A, op, sent)
+  local h = find_hold(A, op)
+  if not h or (h.state ~= OPEN and A.clock - h.ended > REPEAT_WINDOW) then return h, nil end
+  local outcome = h.outcome
+  if h.sent:byte(1) == V_RESERVE then
+    local moves = {}
+    for i, pin in ipairs(h.first) do moves[i] = pack('>BI4i7', PIN, pin.no, pin.amount) end
+    outcome = pack_outcome('', moves, h.first_promise)
+  end
+  if h.sent ~= sent then return h, refuse(A, ID_REUSED, 0, 0, h, outcome) end
+  return h, repeated(A, h, outcome)
+end
+
+verbs[V_RESERVE] = function(op, A)
+  local life, validate, sent = take('>i7BI2c0', op.raw, op.at)
+  local old, same = known_hold(A, op, sent)
+  if same then return same end
+  local _, amount = take('>Bi7', sent)
+  local reasons = limits(A, amount, true)
+  if reasons then return refuse_limits(A, reasons, amount) end
+  local first, promise = plan(A, amount)
+
+  local E = validate == 0 and begin(A, V_RESERVE, op.id, A.clock, op) or { seq = A.seq + 1, named = {}, moves = {} }
+  local h = new_hold(A, E, op, sent, life)
+  h.first, h.pins, h.promise, h.first_promise, h.totals = first, first, promise, promise, promise > 0
+  if validate == 1 then
+    for i, pin in ipairs(first) do
+      name(E, pin.g)
+      E.moves[i] = pack('>BI4i7', PIN, pin.no, pin.amount)
+    end
+    return answer(A, OK, false, '', 0, 0, pack_hold(h), pack_outcome('', E.moves, promise), E.named)
+  end
+  for _, pin in ipairs(first) do put(E, PIN, pin.g, pin.amount) end
+  h.clear_ops, A.holds[op.id] = old and true, h
+  A.open, A.promised = A.open + 1, A.promised + promise
+  if A.next_hold == 0 or h.expires < A.next_hold then A.next_hold = h.expires end
+  reindex(A, h.expires)
+  local outcome = pack_outcome('', E.moves, promise)
+  emit_hold(E, h, '', outcome)
+  return done(E, h, outcome)
+end
+
+-- H4. amount -1: adds nothing.
+verbs[V_EXTEND] = function(op, A)
+  local extend_id, sent = take('>sI2c0', op.raw, op.at)
+  local h = find_hold(A, op)
+  if not h then return unknown(A, op) end
+  local field = 'e:' .. extend_id
+  local known, ask = find_op(h, field, op)
+  if ask then return unknown(A, op) end
+  if known then
+    local _, was = moves_at(known)
+    if was ~= sent then return refuse(A, ID_REUSED, 0, 0, h, known) end
+    return repeated(A, h, known)
+  end
+  if h.state ~= OPEN then return refuse(A, HOLD_ENDED, 0, 0, h) end
+  local ttl, amount = take('>i7i7', sent)
+  if A.clock + ttl - h.created > MAX_LIFETIME then return refuse(A, INVALID, A.clock + ttl - h.created, MAX_LIFETIME, h) end
+  local reasons = amount > 0 and limits(A, amount, false)
+  if reasons then return refuse_limits(A, reasons, amount) end
+  local added, promise = plan(A, max(amount, 0))
+
+  local E, pins = begin(A, V_EXTEND, op.id, A.clock, op), {}
+  for _, source in ipairs(sources(A, h)) do pins[source.g.no] = source.pin end
+  for _, pin in ipairs(added) do
+    put(E, PIN, pin.g, pin.amount)
+    pins[pin.no] = (pins[pin.no] or 0) + pin.amount
+  end
+  h.pins = {}
+  for _, g in ipairs(A.grants) do
+    if (pins[g.no] or 0) > 0 then h.pins[#h.pins + 1] = { no = g.no, amount = pins[g.no] } end
+  end
+  h.totals, h.promise, h.expires = true, h.promise + promise, A.clock + ttl
+  A.promised = A.promised + promise
+  if A.next_hold == 0 or h.expires < A.next_hold then A.next_hold = h.expires end
+  reindex(A, h.expires)
+  local outcome = pack_outcome(sent, E.moves, h.expires, promise)
+  record_op(h, field, outcome)
+  emit_hold(E, h, extend_id, outcome)
+  return done(E, h, outcome)
+end

@@ -1,0 +1,193 @@
+-- The packed forms of an account, its grants and its holds. Field names stand here and nowhere else.
+
+local ACCOUNT = '>Bi7i7BBi7i7i7I4I4i7i7i7I4I4i7B'
+local GRANT = '>I4BBBI2i7i7i7i7s'
+local ROLLOVER = '>i7i7I4'
+
+-- Redis sets a collating locale, so `<` on strings is not by bytes (G1).
+local function before_by_bytes(a, b)
+  for i = 1, min(#a, #b) do
+    local x, y = a:byte(i), b:byte(i)
+    if x ~= y then return x < y end
+  end
+  return #a < #b
+end
+
+-- G1: priority, soonest expiry, earliest start, id.
+local function burns_before(a, b)
+  if a.priority ~= b.priority then return a.priority < b.priority end
+  if a.expires ~= b.expires then return a.expires < b.expires end
+  if a.start ~= b.start then return a.start < b.start end
+  return before_by_bytes(a.id, b.id)
+end
+
+local function insert_grant(list, g)
+  local at = #list + 1
+  while at > 1 and burns_before(g, list[at - 1]) do at = at - 1 end
+  table.insert(list, at, g)
+end
+
+local function read_grant(raw, at)
+  local g, flags = {}, nil
+  g.no, g.kind, g.phase, flags, g.priority, g.start, g.expires, g.free, g.pinned, g.id, at = take(GRANT, raw, at)
+  g.non_refundable = flags % 2 == 1
+  if flags >= 2 then g.roll_for, g.room, g.roll_no, at = take(ROLLOVER, raw, at) end
+  return g, at
+end
+
+local function pack_grant(g)
+  local flags = (g.non_refundable and 1 or 0) + (g.roll_for and 2 or 0)
+  local raw = pack(GRANT, g.no, g.kind, g.phase, flags, g.priority, g.start, g.expires, g.free, g.pinned, g.id)
+  return g.roll_for and raw .. pack(ROLLOVER, g.roll_for, g.room, g.roll_no) or raw
+end
+
+-- next_hold: no open hold ends before it. indexed: this account's place in `due`, never after what is next due; 0 is none.
+local function new_account(key)
+  return { key = key, id = sub(key, #BASE + 3), grants = {}, holds = {}, free = 0, held = 0, pending = 0 }
+end
+
+local function read_account(key, raw)
+  local A, version, count, at = new_account(key), nil, nil, nil
+  version, A.seq, A.clock, A.state, A.frozen, A.debt, A.overdraft, A.credit, A.max_open, A.open, A.promised, A.next_hold,
+    A.indexed, A.etag, A.next_no, A.created, count, at = take(ACCOUNT, raw)
+  for i = 1, count do
+    local g
+    g, at = read_grant(raw, at)
+    A.grants[i] = g
+    A.held = A.held + g.pinned
+    if g.phase == PENDING then A.pending = A.pending + g.free else A.free = A.free + g.free end
+  end
+  A.clock = max(A.clock, NOW)
+  return A
+end
+
+local function pack_account(A)
+  local parts = { pack(ACCOUNT, 1, A.seq, A.clock, A.state, A.frozen, A.debt, A.overdraft, A.credit, A.max_open, A.open,
+    A.promised, A.next_hold, A.indexed, A.etag, A.next_no, A.created, #A.grants) }
+  for i, g in ipairs(A.grants) do parts[i + 1] = pack_grant(g) end
+  return concat(parts)
+end
+
+-- Spent grants, latest last, beside the state because only refunds and names want them.
+local function spent_grants(A)
+  if not A.spent then
+    A.spent = {}
+    local raw, at, g = call('HGET', A.key, 'x') or '', 1, nil
+    while at <= #raw do
+      g, at = read_grant(raw, at)
+      A.spent[#A.spent + 1] = g
+    end
+  end
+  return A.spent
+end
+
+-- Lists of (grant number, credits).
+local function read_amounts(raw, at)
+  local list, count = {}, raw:byte(at)
+  at = at + 1
+  for i = 1, count do
+    local no, amount
+    no, amount, at = take('>I4i7', raw, at)
+    list[i] = { no = no, amount = amount }
+  end
+  return list, at
+end
+
+local function pack_amounts(list)
+  local parts = { string.char(#list) }
+  for i, pin in ipairs(list) do parts[i + 1] = pack('>I4i7', pin.no, pin.amount) end
+  return concat(parts)
+end
+
+local function sum(list)
+  local total = 0
+  for _, pin in ipairs(list) do total = total + pin.amount end
+  return total
+end
+
+-- What a repeat is answered from: the call as sent, up to two numbers, the moves.
+local function pack_outcome(sent, moves, a, b)
+  local shape = (a and 1 or 0) + (b and 2 or 0)
+  return pack('>I2c0B', #sent, sent, shape) .. (a and pack('>i7', a) or '') .. (b and pack('>i7', b) or '') .. concat(moves)
+end
+
+-- The moves of an outcome, one after the other: kind, grant number, amount, next place.
+local function moves_at(outcome)
+  local sent, shape, at = take('>I2c0B', outcome)
+  return at + (shape % 2) * 7 + (shape >= 2 and 7 or 0), sent
+end
+
+local function next_move(outcome, at)
+  local kind, no, amount, to = take('>BI4i7', outcome, at)
+  if kind == 8 or kind == 12 then to = to + 4 end
+  return kind, no, amount, to
+end
+
+-- A hold without partial commits, extensions, promises or refunds needs no totals: its one outcome has them.
+local HOLD, TOTALS = '>BBi5i7i6i6I2c0', '>i7i7i7i7i7i7i7i7i7'
+local F_LATE, F_TOTALS, F_FIRST, F_COLD = 1, 2, 4, 8
+
+local function has(flags, bit) return flags % (bit * 2) >= bit end
+
+local function note_burn(h, no, amount)
+  for i, burn in ipairs(h.burns) do
+    if burn.no == no then
+      amount = amount + burn.amount
+      table.remove(h.burns, i)
+      break
+    end
+  end
+  h.burns[#h.burns + 1] = { no = no, amount = amount }
+end
+
+local function tally(h)
+  h.charged, h.overdrawn, h.absorbed, h.released, h.refunded, h.promise, h.first_promise = 0, 0, 0, 0, 0, 0, 0
+  h.burns, h.at_end = {}, h.state == EXPIRED and sum(h.first) or 0
+  if h.state == EXPIRED then h.released = h.at_end end
+  local at = h.outcome and #h.outcome > 0 and moves_at(h.outcome) or nil
+  while at and at <= #h.outcome do
+    local kind, no, amount
+    kind, no, amount, at = next_move(h.outcome, at)
+    if kind == 3 or kind == 4 then
+      h.charged = h.charged + amount
+      note_burn(h, no, amount)
+    elseif kind == 5 then h.overdrawn = h.overdrawn + amount
+    elseif kind == 6 then h.absorbed = h.absorbed + amount
+    elseif kind >= 7 and kind <= 10 then h.released = h.released + amount end
+  end
+  h.owed = h.overdrawn
+end
+
+local function read_hold(raw, id)
+  local h, flags, life, ended, at = { id = id, packed = raw }, nil, nil, nil, nil
+  h.state, flags, h.seq, h.created, life, ended, h.sent, at = take(HOLD, raw)
+  h.expires, h.ended = h.created + life, h.created + ended
+  h.late, h.cold = has(flags, F_LATE), has(flags, F_COLD)
+  h.first, at = read_amounts(raw, at)
+  h.pins = h.state == OPEN and h.first or {}
+  if has(flags, F_FIRST) then h.pins, at = read_amounts(raw, at) end
+  if has(flags, F_TOTALS) then
+    h.totals = true
+    h.charged, h.overdrawn, h.absorbed, h.released, h.refunded, h.promise, h.first_promise, h.owed, h.at_end, at =
+      take(TOTALS, raw, at)
+    h.burns, at = read_amounts(raw, at)
+  end
+  h.outcome = sub(raw, at)
+  if not h.totals then tally(h) end
+  return h
+end
+
+local function pack_hold(h)
+  if h.packed then return h.packed end
+  local own_pins = h.state == OPEN and h.pins ~= h.first
+  local flags = (h.late and F_LATE or 0) + (h.totals and F_TOTALS or 0) + (own_pins and F_FIRST or 0) + (h.cold and F_COLD or 0)
+  local raw = pack(HOLD, h.state, flags, h.seq, h.created, h.expires - h.created, h.state == OPEN and 0 or h.ended - h.created,
+    #h.sent, h.sent) .. pack_amounts(h.first)
+  if own_pins then raw = raw .. pack_amounts(h.pins) end
+  if h.totals then
+    raw = raw .. pack(TOTALS, h.charged, h.overdrawn, h.absorbed, h.released, h.refunded, h.promise, h.first_promise, h.owed,
+      h.at_end) .. pack_amounts(h.burns)
+  end
+  h.packed = raw .. h.outcome
+  return h.packed
+end

@@ -1,0 +1,243 @@
+//! Operations: what the script is asked to do, packed as `lua/*.lua` reads them.
+
+use super::{keys::Keys, packed, wire::Writer};
+use crate::domain::{
+    account::Micros,
+    credits::Credits,
+    grant::{GrantKind, Rollover},
+    hold::HoldRequest,
+};
+
+/// Who asks, and under which trace.
+#[derive(Clone, Debug, Default)]
+pub struct Caller {
+    /// Recorded with the event.
+    pub actor: String,
+    /// W3C `traceparent` of a sampled call; empty otherwise.
+    pub traceparent: String,
+}
+
+/// What the ledger knows of an id that Redis does not.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Remembered {
+    /// The hold, packed; empty if the ledger does not know it.
+    pub hold: Vec<u8>,
+    /// The outcome recorded under the operation's own id, packed; empty if there is none.
+    pub outcome: Vec<u8>,
+    /// The grant's number (0: unknown) and whether it is non-refundable.
+    pub grant: (u32, bool),
+}
+
+/// A grant as sent.
+#[derive(Clone, Debug)]
+pub struct GrantRequest {
+    /// Promo, allowance or top-up.
+    pub kind: GrantKind,
+    /// Resolved.
+    pub priority: u16,
+    /// May not be revoked.
+    pub non_refundable: bool,
+    /// More than 0.
+    pub amount: Credits,
+    /// Absent or past: now.
+    pub starts_at: Option<Micros>,
+    /// At most one of this and the next.
+    pub expires_at: Option<Micros>,
+    /// From now.
+    pub expires_in: Option<Micros>,
+    /// What becomes of the rest.
+    pub rollover: Option<Rollover>,
+    /// Who took the payment.
+    pub provider: String,
+    /// The provider's reference.
+    pub external_reference: String,
+    /// The whole call as sent, for comparison.
+    pub sent: Vec<u8>,
+}
+
+/// What to do.
+#[expect(missing_docs, reason = "the fields are those of the requests in proto/, checked and resolved")]
+#[derive(Clone, Debug)]
+pub enum Verb {
+    /// Create the account; absent limits as `None`.
+    CreateAccount { overdraft_limit: Option<Credits>, credit_limit: Option<Credits>, max_open_holds: u32 },
+    /// Change what is `Some`.
+    UpdateAccount {
+        overdraft_limit: Option<Credits>,
+        credit_limit: Option<Credits>,
+        max_open_holds: Option<u32>,
+        suspend: Option<bool>,
+        etag: String,
+    },
+    /// Close the account.
+    CloseAccount,
+    /// Quarantine has an event of it.
+    Freeze,
+    /// Quarantine has none any more.
+    Unfreeze,
+    /// Apply what is due and answer.
+    Read,
+    /// Give credits.
+    Grant { grant_id: String, request: Box<GrantRequest> },
+    /// Take a grant back.
+    Revoke { grant_id: String },
+    /// Set credits aside.
+    Reserve { hold_id: String, request: HoldRequest, ttl: Micros, validate_only: bool },
+    /// Move the expiry, add credits.
+    Extend { hold_id: String, extend_id: String, ttl: Micros, amount: Option<Credits> },
+    /// Charge; `amount` absent is all held.
+    Commit { hold_id: String, amount: Option<Credits>, last: bool, commit_id: String },
+    /// Let go.
+    Release { hold_id: String },
+    /// Reserve and commit.
+    Charge { hold_id: String, request: HoldRequest },
+    /// Give back.
+    Refund { hold_id: String, refund_id: String, amount: Credits },
+    /// Read a hold.
+    GetHold { hold_id: String },
+}
+
+/// An operation on an account.
+#[derive(Clone, Debug)]
+pub struct Operation {
+    /// Whose.
+    pub account: String,
+    /// What.
+    pub verb: Verb,
+    /// By whom.
+    pub caller: Caller,
+    /// What the ledger said, once it was asked.
+    pub remembered: Option<Remembered>,
+}
+
+impl Verb {
+    const fn number(&self) -> u8 {
+        match self {
+            Self::CreateAccount { .. } => 1,
+            Self::UpdateAccount { .. } => 2,
+            Self::CloseAccount => 3,
+            Self::Freeze => 4,
+            Self::Unfreeze => 5,
+            Self::Read => 17,
+            Self::Grant { .. } => 6,
+            Self::Revoke { .. } => 9,
+            Self::Reserve { .. } => 10,
+            Self::Extend { .. } => 11,
+            Self::Commit { .. } => 12,
+            Self::Release { .. } => 13,
+            Self::Charge { .. } => 15,
+            Self::Refund { .. } => 16,
+            Self::GetHold { .. } => 18,
+        }
+    }
+
+    /// The hold that it is about.
+    #[must_use]
+    pub fn hold_id(&self) -> Option<&str> {
+        match self {
+            Self::Reserve { hold_id, .. }
+            | Self::Extend { hold_id, .. }
+            | Self::Commit { hold_id, .. }
+            | Self::Release { hold_id }
+            | Self::Charge { hold_id, .. }
+            | Self::Refund { hold_id, .. }
+            | Self::GetHold { hold_id } => Some(hold_id),
+            _ => None,
+        }
+    }
+
+    /// The grant that it is about.
+    #[must_use]
+    pub fn grant_id(&self) -> Option<&str> {
+        match self {
+            Self::Grant { grant_id, .. } | Self::Revoke { grant_id } => Some(grant_id),
+            _ => None,
+        }
+    }
+
+    /// How the ledger names what an operation with an id of its own did to its hold: verb and id.
+    #[must_use]
+    pub fn own_id(&self) -> Option<(&'static str, &str)> {
+        match self {
+            Self::Extend { extend_id, .. } => Some(("extend", extend_id)),
+            Self::Commit { last: false, commit_id, .. } => Some(("commit", commit_id)),
+            Self::Refund { refund_id, .. } => Some(("refund", refund_id)),
+            _ => None,
+        }
+    }
+}
+
+impl Operation {
+    /// The keys that the script may touch for it.
+    #[must_use]
+    pub fn keys(&self, keys: &Keys) -> Vec<String> {
+        let mut list = vec![keys.account(&self.account)];
+        if let Some(hold_id) = self.verb.hold_id() {
+            list.push(keys.ended_hold(&self.account, hold_id));
+            list.push(keys.hold_operations(&self.account, hold_id));
+        } else if let Some(grant_id) = self.verb.grant_id() {
+            list.push(keys.grant(&self.account, grant_id));
+        }
+        list
+    }
+
+    /// As the script reads it.
+    #[must_use]
+    pub fn pack(&self) -> Vec<u8> {
+        let mut w = Writer(Vec::with_capacity(160));
+        w.byte(self.verb.number()).text(&self.caller.actor).text(&self.caller.traceparent);
+        let asked = u8::from(self.remembered.is_some());
+        if let Some(hold_id) = self.verb.hold_id() {
+            let (hold, outcome) = self.remembered.as_ref().map_or((&[][..], &[][..]), |r| (&r.hold, &r.outcome));
+            w.text(hold_id).byte(asked).blob(hold).blob(outcome);
+        } else if let Some(grant_id) = self.verb.grant_id() {
+            w.text(grant_id).byte(asked);
+        }
+        self.pack_body(&mut w);
+        w.0
+    }
+
+    fn pack_body(&self, w: &mut Writer) {
+        let or_absent = |amount: Option<Credits>| amount.map_or(-1, Credits::micro);
+        match &self.verb {
+            Verb::CreateAccount { overdraft_limit, credit_limit, max_open_holds } => {
+                w.int(7, or_absent(*overdraft_limit)).int(7, or_absent(*credit_limit)).int(4, i64::from(*max_open_holds));
+            }
+            Verb::UpdateAccount { overdraft_limit, credit_limit, max_open_holds, suspend, etag } => {
+                w.int(7, or_absent(*overdraft_limit)).int(7, or_absent(*credit_limit));
+                w.int(7, max_open_holds.map_or(-1, i64::from)).byte(suspend.map_or(0, |suspend| 1 + u8::from(suspend))).text(etag);
+            }
+            Verb::CloseAccount | Verb::Freeze | Verb::Unfreeze | Verb::Read | Verb::Release { .. } | Verb::GetHold { .. } => {}
+            Verb::Grant { request, .. } => pack_grant(w, request),
+            Verb::Revoke { .. } => {
+                let (no, non_refundable) = self.remembered.as_ref().map_or((0, false), |r| r.grant);
+                w.int(4, i64::from(no)).byte(u8::from(non_refundable));
+            }
+            Verb::Reserve { request, ttl, validate_only, .. } => {
+                w.int(7, *ttl).byte(u8::from(*validate_only)).blob(&packed::pack_hold_request(request));
+            }
+            Verb::Extend { extend_id, ttl, amount, .. } => {
+                w.text(extend_id).blob(&Writer::default().int(7, *ttl).int(7, or_absent(*amount)).0);
+            }
+            Verb::Commit { amount, last, commit_id, .. } => {
+                let flags = u8::from(amount.is_none()) + 2 * u8::from(*last);
+                w.blob(&Writer::default().byte(flags).int(7, amount.map_or(0, Credits::micro)).text(commit_id).0);
+            }
+            Verb::Charge { request, .. } => {
+                w.blob(&packed::pack_hold_request(request));
+            }
+            Verb::Refund { refund_id, amount, .. } => {
+                w.text(refund_id).blob(&Writer::default().int(7, amount.micro()).0);
+            }
+        }
+    }
+}
+
+fn pack_grant(w: &mut Writer, request: &GrantRequest) {
+    w.byte(request.kind as u8).int(2, i64::from(request.priority)).byte(u8::from(request.non_refundable));
+    w.int(7, request.amount.micro()).int(7, request.starts_at.unwrap_or(0));
+    w.int(7, request.expires_at.unwrap_or(0)).int(7, request.expires_in.unwrap_or(0));
+    w.int(7, request.rollover.map_or(0, |r| r.duration));
+    w.int(7, request.rollover.and_then(|r| r.cap).map_or(-1, Credits::micro));
+    w.text(&request.provider).text(&request.external_reference).blob(&request.sent);
+}

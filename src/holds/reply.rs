@@ -1,0 +1,47 @@
+//! What an operation answered: done or refused, or a question that must be settled first.
+
+use super::{
+    HoldsError,
+    packed::{self, Answer},
+};
+
+/// The answer of one operation.
+#[derive(Clone, Debug)]
+pub struct Reply {
+    /// The epoch that it was answered in.
+    pub epoch: u64,
+    /// The last entry of the partition when it was answered: all that it tells of is at or before it.
+    pub n: u64,
+    /// How far the ledger was.
+    pub ledger_n: u64,
+    /// What it says.
+    pub body: Body,
+}
+
+/// What an answer says.
+#[derive(Clone, Debug)]
+pub enum Body {
+    /// Done, or refused with reasons.
+    Answer(Box<Answer>),
+    /// There is no such account.
+    NoAccount,
+    /// Redis does not know the id; the ledger may.
+    AskLedger,
+    /// The ledger is too far behind.
+    Backpressure,
+}
+
+impl Reply {
+    /// Reads a packed answer.
+    pub fn read(bytes: &[u8], (epoch, n): (u64, u64), ledger_n: u64) -> Result<Self, HoldsError> {
+        let malformed = |error| HoldsError::Bug(format!("an answer cannot be read: {error}"));
+        let body = match bytes.split_first() {
+            Some((0 | 1, rest)) => Body::Answer(Box::new(packed::answer(rest).map_err(malformed)?)),
+            Some((2, _)) => Body::NoAccount,
+            Some((3, _)) => Body::AskLedger,
+            Some((4, _)) => Body::Backpressure,
+            _ => return Err(HoldsError::Bug("an empty or unknown answer".into())),
+        };
+        Ok(Self { epoch, n, ledger_n, body })
+    }
+}
