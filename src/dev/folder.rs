@@ -6,7 +6,7 @@ use std::{
     fs::{self, DirBuilder, File, OpenOptions, TryLockError},
     io::{self, Read, Seek, Write},
     os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt},
-    path::{self, Path, PathBuf},
+    path::{Path, PathBuf},
     process,
 };
 
@@ -110,6 +110,8 @@ pub(super) fn place(wanted: &Path, owner: Option<&Owner>) -> Result<PathBuf, Dev
     if owner.reaches(&wanted).map_err(checking(&wanted))? {
         return Ok(wanted);
     }
+    // Only an empty one goes.
+    let _ = fs::remove_dir(&wanted);
     let instead = Path::new("/var/tmp").join(format!("holdbook-{:016x}", fingerprint(&wanted)));
     make(&instead)?;
     // Anyone may write to /var/tmp, so a folder that was there before must be proven to be ours.
@@ -123,21 +125,21 @@ pub(super) fn place(wanted: &Path, owner: Option<&Owner>) -> Result<PathBuf, Dev
     Ok(instead)
 }
 
-/// Makes the folder and its parents where they are missing; what exists keeps its mode.
+/// Makes the folder and its parents where they are missing; what exists keeps its mode. Answers where it really is:
+/// servers tell their folder without links and dots, and are recognised by it.
 fn make(path: &Path) -> Result<PathBuf, DevError> {
-    let making = || DevError::io(format!("make the folder {}", path.display()));
-    let path_absolute = path::absolute(path).map_err(making())?;
-    if !path_absolute.exists() {
-        DirBuilder::new()
-            .recursive(true)
-            .mode(FOLDER_MODE)
-            .create(&path_absolute)
-            .map_err(making())?;
-        // The umask may have taken bits away.
-        fs::set_permissions(&path_absolute, fs::Permissions::from_mode(FOLDER_MODE))
-            .map_err(making())?;
-    }
-    Ok(path_absolute)
+    let make = || -> io::Result<PathBuf> {
+        if !path.exists() {
+            DirBuilder::new()
+                .recursive(true)
+                .mode(FOLDER_MODE)
+                .create(path)?;
+            // The umask may have taken bits away.
+            fs::set_permissions(path, fs::Permissions::from_mode(FOLDER_MODE))?;
+        }
+        path.canonicalize()
+    };
+    make().map_err(DevError::io(format!("make the folder {}", path.display())))
 }
 
 /// FNV-1a: the standard library's hasher may change between its releases, and the folder must be found again.

@@ -12,6 +12,7 @@ mod folder;
 mod leftover;
 mod owner;
 mod port;
+mod postgres_cluster;
 mod postgres_server;
 mod programs;
 mod redis_server;

@@ -1,40 +1,26 @@
 //! A private Postgres.
 //!
-//! Owns its cluster, its settings, its password, its start, its end and its restart on the same data. What is in its
-//! databases is the ledger's.
+//! Owns its settings, its start, its end and its restart on the same data. The files are `postgres_cluster`'s, what is in
+//! the databases is the ledger's.
 
 use std::{
     ffi::OsString,
-    fs,
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use tokio::time::{Instant, sleep};
 use tokio_postgres::{Client, NoTls, error::SqlState};
-use uuid::Uuid;
 
 use super::{
     error::DevError,
-    folder::{self, Folder},
-    leftover::Leftover,
-    owner::Owner,
     port,
-    programs::{self, PostgresPrograms},
-    supervisor::{Launch, Supervised},
+    postgres_cluster::{Cluster, SERVER, SUPERUSER},
+    supervisor::Supervised,
 };
 
-const SERVER: &str = "Postgres";
-
-/// The superuser of the private cluster, and its first database.
-const NAME: &str = "holdbook";
-
-/// Postgres' fast shutdown: clients are disconnected, nothing is lost.
-const STOP_SIGNAL: &str = "INT";
-
-/// How long a graceful stop may take: the last checkpoint.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// The database that the cluster starts with.
+const DATABASE: &str = "holdbook";
 
 /// How long recovery after a crash may take.
 const READY_LIMIT: Duration = Duration::from_secs(60);
@@ -62,10 +48,8 @@ pub struct PostgresConfig {
 pub struct PostgresServer {
     // Before the folder: the server must be told to end before another may claim its folder.
     running: Option<Supervised>,
-    folder: Folder,
+    cluster: Cluster,
     config: PostgresConfig,
-    programs: PostgresPrograms,
-    owner: Option<Owner>,
     password: String,
     port: u16,
 }
@@ -73,26 +57,21 @@ pub struct PostgresServer {
 impl PostgresServer {
     /// Starts a Postgres, with a new cluster where there is none, and waits until it answers.
     pub async fn start(config: PostgresConfig) -> Result<PostgresServer, DevError> {
-        let programs = programs::postgres()?;
-        let owner = Owner::for_postgres()?;
-        let folder = Folder::claim(&folder::place(&config.dir, owner.as_ref())?)?;
-        let password = String::new();
+        let cluster = Cluster::claim(&config.dir)?;
         let mut server = PostgresServer {
             running: None,
-            folder,
+            cluster,
             config,
-            programs,
-            owner,
-            password,
+            password: String::new(),
             port: 0,
         };
         // A wrong port is told before the seconds that a new cluster takes.
         server.port = port::choose(SERVER, server.config.port)?;
-        server.end_leftover().await?;
+        server.cluster.end_leftover().await?;
         if server.config.fresh {
-            server.folder.clear()?;
+            server.cluster.folder().clear()?;
         }
-        server.password = server.cluster().await?;
+        server.password = server.cluster.make().await?;
         for attempt in 1.. {
             match server.run().await {
                 // Another process took the port after it was found free.
@@ -107,19 +86,19 @@ impl PostgresServer {
                 }
             }
         }
-        server.create_database(NAME).await?;
+        server.create_database(DATABASE).await?;
         Ok(server)
     }
 
     /// The URL of its first database, for its superuser.
     pub fn url(&self) -> String {
-        self.url_of(NAME)
+        self.url_of(DATABASE)
     }
 
     /// The URL of another database.
     pub fn url_of(&self, database: &str) -> String {
         format!(
-            "postgres://{NAME}:{}@127.0.0.1:{}/{database}",
+            "postgres://{SUPERUSER}:{}@127.0.0.1:{}/{database}",
             self.password, self.port
         )
     }
@@ -143,7 +122,7 @@ impl PostgresServer {
 
     /// Its data folder. Not the configured one when the user that Postgres runs as could not reach that.
     pub fn dir(&self) -> &Path {
-        self.folder.path()
+        self.cluster.folder().path()
     }
 
     /// Its port, which stays the same over restarts.
@@ -158,7 +137,7 @@ impl PostgresServer {
 
     /// What it wrote since its last start.
     pub fn log(&self) -> PathBuf {
-        self.folder.path().join("postgres.log")
+        self.cluster.folder().path().join("postgres.log")
     }
 
     /// Stops it in good order, disconnecting its clients. Nothing to do when it does not run.
@@ -180,7 +159,7 @@ impl PostgresServer {
     /// Starts it again on the same port and data; stops it first when it runs.
     pub async fn restart(&mut self) -> Result<(), DevError> {
         self.stop().await?;
-        self.end_leftover().await?;
+        self.cluster.end_leftover().await?;
         port::choose(SERVER, Some(self.port))?;
         self.run().await
     }
@@ -210,8 +189,8 @@ impl PostgresServer {
     }
 
     async fn run_once(&mut self) -> Result<(), DevError> {
-        let running = self.launch(&self.programs.postgres, self.arguments(), &self.log())?;
-        let (url, data) = (self.url_of("postgres"), self.data());
+        let running = self.cluster.launch_server(self.arguments(), &self.log())?;
+        let (url, data) = (self.url_of("postgres"), self.cluster.data());
         running
             .ready_within(READY_LIMIT, async || answers(&url, &data).await)
             .await?;
@@ -242,113 +221,10 @@ impl PostgresServer {
                 OsString::from(format!("{name}={value}")),
             ]
         });
-        [OsString::from("-D"), self.data().into_os_string()]
+        [OsString::from("-D"), self.cluster.data().into_os_string()]
             .into_iter()
             .chain(settings)
             .collect()
-    }
-
-    /// Makes the cluster where it is missing; answers the superuser's password.
-    async fn cluster(&self) -> Result<String, DevError> {
-        let password_file = self.folder.path().join("password");
-        if self.data().exists() {
-            return fs::read_to_string(&password_file)
-                .map(|password| password.trim().to_owned())
-                .map_err(DevError::io(format!("read {}", password_file.display())));
-        }
-        // Made beside its place and then moved, so that a crash leaves no half-made cluster there.
-        let unfinished = self.folder.path().join("data.unfinished");
-        let log = self.folder.path().join("initdb.log");
-        let password = Uuid::new_v4().simple().to_string();
-        self.make_inputs(&unfinished, &password_file, &password)
-            .map_err(DevError::io(format!(
-                "write to {}",
-                self.folder.path().display()
-            )))?;
-        let mut arguments: Vec<OsString> = vec![
-            "-D".into(),
-            unfinished.clone().into(),
-            "--pwfile".into(),
-            password_file.into(),
-        ];
-        // The password crosses only the loopback device, and its check is dear in a client built without optimisation.
-        arguments.extend(
-            [
-                "--auth=password",
-                "--encoding=UTF8",
-                "--locale=C",
-                "--no-instructions",
-            ]
-            .map(OsString::from),
-        );
-        arguments.push(format!("--username={NAME}").into());
-        let running = self.launch(&self.programs.initdb, arguments, &log)?;
-        if running.end().await != Some(0) {
-            return Err(running.died().await);
-        }
-        fs::rename(&unfinished, self.data())
-            .map_err(DevError::io(format!("move {}", unfinished.display())))?;
-        Ok(password)
-    }
-
-    fn make_inputs(
-        &self,
-        unfinished: &Path,
-        password_file: &Path,
-        password: &str,
-    ) -> std::io::Result<()> {
-        use std::io::Write;
-        if unfinished.exists() {
-            fs::remove_dir_all(unfinished)?;
-        }
-        fs::DirBuilder::new().mode(0o700).create(unfinished)?;
-        let mut options = fs::OpenOptions::new();
-        let mut file = options
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(password_file)?;
-        writeln!(file, "{password}")?;
-        if let Some(owner) = &self.owner {
-            owner.give(unfinished)?;
-            owner.give(password_file)?;
-        }
-        Ok(())
-    }
-
-    fn launch(
-        &self,
-        program: &Path,
-        arguments: Vec<OsString>,
-        log: &Path,
-    ) -> Result<Supervised, DevError> {
-        Supervised::launch(Launch {
-            server: SERVER,
-            program,
-            arguments,
-            dir: self.folder.path(),
-            log,
-            owner: self.owner.as_ref(),
-            stop_signal: STOP_SIGNAL,
-            patience: PATIENCE,
-        })
-    }
-
-    async fn end_leftover(&self) -> Result<(), DevError> {
-        let data = self.data();
-        let leftover = Leftover {
-            server: SERVER,
-            program: "postgres",
-            pid_file: &data.join("postmaster.pid"),
-            data: &data,
-            stop_signal: STOP_SIGNAL,
-        };
-        leftover.end().await
-    }
-
-    fn data(&self) -> PathBuf {
-        self.folder.path().join("data")
     }
 }
 
