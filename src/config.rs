@@ -1,1 +1,0 @@
-//! Environment and flags into typed configuration.
