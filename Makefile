@@ -1,0 +1,83 @@
+# Everything a developer types, and all that CI runs. `make` alone explains itself.
+
+CARGO  ?= cargo
+PYTHON := .venv/bin/python
+BUF    := .venv/bin/buf
+OPS    ?= 50000
+SEED   ?= $(shell date +%s)
+
+# `check` promises an order, and two cargo builds at once only wait for each other.
+.NOTPARALLEL:
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## This list
+	@echo "Holdbook: make TARGET"
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# --- run -------------------------------------------------------------------------------------------------------------
+
+.PHONY: run demo
+run: setup-run ## Start a private stack, play a scenario on it and keep serving (Ctrl-C ends it)
+	@exec $(CARGO) run --locked -- dev --play
+
+demo: setup-run ## The same scenario, then exit
+	@exec $(CARGO) run --locked -- dev --play --exit
+
+# --- what the machine needs ------------------------------------------------------------------------------------------
+
+.PHONY: setup setup-run
+setup: ## Install what is missing for tests: redis-server, PostgreSQL, .venv (starts no server)
+	@bash .ci/setup.sh test
+
+setup-run:
+	@bash .ci/setup.sh run
+
+# --- check -----------------------------------------------------------------------------------------------------------
+
+.PHONY: check lint format clippy doc proto test chart sabotage-check fmt
+check: lint test sabotage-check ## All that CI runs: format, clippy, docs, proto lint, tests, chart, sabotage patches
+	@echo "make check: all passed"
+
+lint: format clippy doc proto ## Format, clippy, docs and proto lint, warnings denied
+
+format:
+	$(CARGO) fmt --check
+
+clippy:
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+
+doc:
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --document-private-items
+
+proto: setup
+	$(BUF) lint
+
+test: setup ## Every test: Rust over real Redis and Postgres, the Python client, the chart
+	$(CARGO) test --locked
+	@$(MAKE) --no-print-directory chart
+
+chart: setup ## Lint and render helm/holdbook with Helm's own engine
+	$(PYTHON) tests/python/chart_test.py
+
+sabotage-check: ## See that each patch under tests/sabotage/ still applies
+	bash tests/sabotage/run.sh --check
+
+fmt: ## Format the code
+	$(CARGO) fmt
+
+# --- longer runs -----------------------------------------------------------------------------------------------------
+
+.PHONY: model replay sabotage bench-smoke
+model: setup-run ## Random operations against the reference model: OPS=1000000 SEED=7
+	OPS=$(OPS) SEED=$(SEED) $(CARGO) test --locked --test it model::random_sequences -- --nocapture --exact
+
+replay: setup-run ## Meter a job trace on a private stack: TRACE=jobs.csv
+	@test -f "$(TRACE)" || { echo "make replay TRACE=FILE: no such file: '$(TRACE)'" >&2; exit 2; }
+	$(CARGO) run --release --locked -- replay --trace "$(TRACE)" --dev
+
+sabotage: setup ## Break copies of the product on purpose; each must fail the test it names
+	bash tests/sabotage/run.sh
+
+bench-smoke: setup-run ## Latency and throughput as ratios to a call that does nothing
+	$(CARGO) bench --locked --bench smoke
