@@ -7,6 +7,8 @@ use std::{collections::BTreeMap, fmt, time::Duration};
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
+use super::show::{Record, Value};
+
 /// A refused call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
@@ -33,6 +35,38 @@ impl Refusal {
     /// Whether nothing was decided, so that the same call can be sent again.
     pub fn is_unavailable(&self) -> bool {
         self.code == code_name(Code::Unavailable)
+    }
+
+    /// For a program.
+    pub fn record(&self) -> Record {
+        let violation = |(field, bound): &(String, String)| {
+            Record::of([
+                ("field", Value::text(field)),
+                ("description", Value::text(bound)),
+            ])
+        };
+        let violations = self.violations.iter().map(violation).collect();
+        let retry_after = self.retry_after.map(|delay| format!("{delay:?}"));
+        Record::of([
+            ("code", Value::text(self.code)),
+            (
+                "reason",
+                Value::text(self.reason.as_deref().unwrap_or_default()),
+            ),
+            ("message", Value::text(&self.message)),
+            (
+                "metadata",
+                Value::Pairs(self.metadata.clone().into_iter().collect()),
+            ),
+            (
+                "violations",
+                Value::Rows(violations, &["field", "description"]),
+            ),
+            (
+                "retry_after",
+                Value::text(retry_after.as_deref().unwrap_or_default()),
+            ),
+        ])
     }
 
     /// A number of the metadata, `?` when it is not there.
@@ -117,5 +151,64 @@ fn code_name(code: Code) -> &'static str {
         Code::Unavailable => "UNAVAILABLE",
         Code::DataLoss => "DATA_LOSS",
         Code::Unauthenticated => "UNAUTHENTICATED",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tonic_types::ErrorDetails;
+
+    use super::*;
+
+    fn refusal(code: Code, message: &str, details: ErrorDetails) -> Refusal {
+        Status::with_error_details(code, message, details).into()
+    }
+
+    #[test]
+    fn a_refusal_shows_code_reason_message_and_every_number() {
+        let mut details = ErrorDetails::new();
+        let metadata =
+            [("short_by", "430"), ("available", "70")].map(|(k, v)| (k.to_owned(), v.to_owned()));
+        details.set_error_info("INSUFFICIENT_CREDITS", "holdbook", metadata);
+        let refusal = refusal(
+            Code::ResourceExhausted,
+            "70 are available, 500 were asked for",
+            details,
+        );
+        assert_eq!(
+            refusal.to_string(),
+            "refused: INSUFFICIENT_CREDITS (RESOURCE_EXHAUSTED)\n  70 are available, 500 were asked for\n  \
+             available  70\n  short_by   430"
+        );
+        assert!(refusal.is("INSUFFICIENT_CREDITS") && !refusal.is("IN_DEBT"));
+        assert_eq!(
+            (refusal.number("short_by"), refusal.number("debt")),
+            ("430", "?")
+        );
+    }
+
+    #[test]
+    fn violated_fields_come_with_their_bounds() {
+        let mut details =
+            ErrorDetails::with_bad_request_violation("amount", "at most six decimals");
+        details.add_bad_request_violation("ttl", "at most 24h");
+        let refusal = refusal(Code::InvalidArgument, "2 fields are invalid", details);
+        assert_eq!(
+            refusal.to_string(),
+            "refused: INVALID_ARGUMENT\n  2 fields are invalid\n  amount  at most six decimals\n  ttl     at most 24h"
+        );
+        let json: serde_json::Value =
+            serde_json::from_str(&super::super::show::json(&refusal.record()))
+                .expect("a record is JSON");
+        assert_eq!(json["violations"][1]["field"], "ttl");
+        assert_eq!(json["reason"], serde_json::Value::Null);
+    }
+
+    #[test]
+    fn an_unavailable_store_says_when_to_ask_again() {
+        let details = ErrorDetails::with_retry_info(Some(Duration::from_millis(250)));
+        let refusal = refusal(Code::Unavailable, "the ledger is behind", details);
+        assert!(refusal.is_unavailable());
+        assert!(refusal.to_string().ends_with("retry_after  250ms"));
     }
 }
