@@ -1,5 +1,6 @@
 //! Holdbook meters credits: atomic holds in Redis, a double-entry ledger in Postgres.
 
+pub mod admin;
 pub mod app;
 pub mod cli;
 pub mod config;

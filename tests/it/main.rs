@@ -1,3 +1,4 @@
 //! The integration tests: one binary, real servers.
 
 mod dev;
+mod telemetry;

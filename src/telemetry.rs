@@ -1,1 +1,0 @@
-//! Tracing and OpenTelemetry set-up; the list of instruments.
