@@ -17,6 +17,6 @@ COPY --from=build /out/holdbook /usr/local/bin/holdbook
 # By number, so that Kubernetes' runAsNonRoot can see that it is not root. The service writes no files.
 USER 65532:65532
 # gRPC, admin (/healthz, /readyz, /metrics).
-EXPOSE 7400 7401
+EXPOSE 7600 7601
 ENTRYPOINT ["holdbook"]
 CMD ["serve"]

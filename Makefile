@@ -5,6 +5,7 @@ PYTHON := .venv/bin/python
 BUF    := .venv/bin/buf
 OPS    ?= 50000
 SEED   ?= $(shell date +%s)
+TRACE  ?= tests/data/gpu-jobs-300.csv
 
 # `check` promises an order, and two cargo builds at once only wait for each other.
 .NOTPARALLEL:
@@ -72,7 +73,7 @@ fmt: ## Format the code
 model: setup-run ## Random operations against the reference model: OPS=1000000 SEED=7
 	OPS=$(OPS) SEED=$(SEED) $(CARGO) test --locked --test it model::random_sequences -- --nocapture --exact
 
-replay: setup-run ## Meter a job trace on a private stack: TRACE=jobs.csv
+replay: setup-run ## Meter a job trace on a private stack: TRACE=FILE
 	@test -f "$(TRACE)" || { echo "make replay TRACE=FILE: no such file: '$(TRACE)'" >&2; exit 2; }
 	$(CARGO) run --release --locked -- replay --trace "$(TRACE)" --dev
 

@@ -14,7 +14,7 @@ readonly REDIS_MAJOR_MIN=7
 readonly POSTGRES_MAJOR_MIN=15
 readonly POLICY=/usr/sbin/policy-rc.d
 readonly NO_CLUSTER=/etc/postgresql-common/createcluster.d/holdbook-setup.conf
-# Marks the two files that the installation makes for its own time, so that a killed one is cleaned up by the next.
+# Marks the two files that the installation makes for its own time, so that the next call cleans up after a killed one.
 readonly MARK='# made by holdbook/.ci/setup.sh for the time of an installation'
 
 say() { printf 'setup: %s\n' "$*" >&2; }
@@ -57,11 +57,12 @@ python_with_venv() {
 
 readonly APT=(apt-get -q -y -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0)
 
+own_files_left() {
+    grep -lsxF "$MARK" "$POLICY" "$NO_CLUSTER" || true
+}
+
 remove_own_files() {
-    local file
-    for file in "$POLICY" "$NO_CLUSTER"; do
-        if grep -qsxF "$MARK" "$file"; then rm -f "$file"; fi
-    done
+    own_files_left | xargs -r rm -f
 }
 
 # Debian asks this program before it starts any service; 101 means "not allowed".
@@ -77,15 +78,16 @@ forbid_main_cluster() {
     printf '%s\ncreate_main_cluster = false\n' "$MARK" >"$NO_CLUSTER"
 }
 
+# Only for what this installation brought. A policy that was there before may have let it start: hence --now.
 keep_from_boot() {
     local unit=$1
-    if command -v systemctl >/dev/null; then systemctl --quiet disable "$unit.service" 2>/dev/null || true; fi
+    if command -v systemctl >/dev/null; then systemctl --quiet disable --now "$unit.service" 2>/dev/null || true; fi
     update-rc.d "$unit" disable >/dev/null 2>&1 || true
     say "$unit does not start at boot; 'systemctl enable $unit' would change that"
 }
 
 install_packages() {
-    export DEBIAN_FRONTEND=noninteractive
+    export DEBIAN_FRONTEND=noninteractive PATH="$PATH:/usr/sbin:/sbin"
     remove_own_files
     trap remove_own_files EXIT
     trap 'exit 129' HUP
@@ -99,9 +101,11 @@ install_packages() {
         if [[ " $* " == *" $unit "* ]] && [ ! -e "/etc/init.d/$unit" ]; then new_units+=("$unit"); fi
     done
 
+    [ $# -eq 0 ] && return
     # The package lists of a new machine are empty, those of an old one name versions that are gone: only then update.
     if ! "${APT[@]}" install --no-install-recommends "$@" >&2; then
-        say "that failed: reading the package lists again (apt-get update) and trying once more"
+        say "that failed: finishing what an interrupted installation left, reading the package lists, trying once more"
+        dpkg --configure -a >&2
         "${APT[@]}" update >&2
         "${APT[@]}" install --no-install-recommends "$@" >&2
     fi
@@ -111,12 +115,12 @@ install_packages() {
 install_as_root() {
     command -v apt-get >/dev/null || die "no apt-get here: install these yourself: $*"
     if [ "$(id -u)" -eq 0 ]; then
-        say "installing $* (apt-get)"
+        say "installing: $* (apt-get)"
         bash .ci/setup.sh install "$@"
         return
     fi
     command -v sudo >/dev/null || die "missing: $*. There is no sudo here; as root: bash .ci/setup.sh ${MODE}"
-    say "installing $* (sudo apt-get)"
+    say "installing: $* (sudo apt-get)"
     # Ask for a password only where somebody can answer.
     local sudo=(sudo)
     if [ ! -t 0 ] || [ -n "${CI:-}" ]; then sudo=(sudo -n); fi
@@ -137,7 +141,8 @@ ensure_servers_and_python() {
         packages+=(python3 python3-venv)
         reasons+=("no python3 with venv: the tests include a Python client")
     fi
-    [ ${#packages[@]} -eq 0 ] && return
+    if [ -n "$(own_files_left)" ]; then reasons+=("an installation was killed before it had cleaned up"); fi
+    [ ${#reasons[@]} -eq 0 ] && return
     local reason
     for reason in "${reasons[@]}"; do say "$reason"; done
     install_as_root "${packages[@]}"
@@ -168,7 +173,7 @@ run | test)
     ;;
 install)
     shift
-    if [ "$(id -u)" -ne 0 ] || [ $# -eq 0 ]; then die "'install' is for this script itself, as root"; fi
+    if [ "$(id -u)" -ne 0 ]; then die "'install' is for this script itself, as root"; fi
     install_packages "$@"
     ;;
 *) die "usage: .ci/setup.sh run|test" ;;

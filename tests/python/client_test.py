@@ -1,6 +1,6 @@
 """A Python client walks through the whole API and asserts every answer. Read `tour/` in the order below as a tutorial.
 
-    HOLDBOOK_ADDR=127.0.0.1:7400 .venv/bin/python tests/python/client_test.py
+    HOLDBOOK_ADDR=127.0.0.1:7600 .venv/bin/python tests/python/client_test.py
 
 The server must run with `--test-clock --bench`. The client is generated from `proto/` on the spot. It ends with an
 error when an answer is not as expected, when an RPC of the proto was never called, or when a reason that calls can bring
