@@ -22,10 +22,12 @@ pub struct Caller {
 pub struct Remembered {
     /// The hold, packed; empty if the ledger does not know it.
     pub hold: Vec<u8>,
-    /// The outcome recorded under the operation's own id, packed; empty if there is none.
+    /// The outcome recorded under the operation's own id, or of the grant, packed; empty if there is none.
     pub outcome: Vec<u8>,
     /// The grant's number (0: unknown) and whether it is non-refundable.
     pub grant: (u32, bool),
+    /// The outcome of the grant's revocation, packed; empty if there was none.
+    pub revoked: Vec<u8>,
 }
 
 /// A grant as sent.
@@ -191,7 +193,9 @@ impl Operation {
             let (hold, outcome) = self.remembered.as_ref().map_or((&[][..], &[][..]), |r| (&r.hold, &r.outcome));
             w.text(hold_id).byte(asked).blob(hold).blob(outcome);
         } else if let Some(grant_id) = self.verb.grant_id() {
-            w.text(grant_id).byte(asked);
+            let (outcome, revoked) =
+                self.remembered.as_ref().map_or((&[][..], &[][..]), |r| (&r.outcome, &r.revoked));
+            w.text(grant_id).byte(asked).blob(outcome).blob(revoked);
         }
         self.pack_body(&mut w);
         w.0

@@ -20,7 +20,7 @@ const V_CHARGE: u8 = 15;
 pub struct Outcome {
     /// The call as sent, packed.
     pub sent: Vec<u8>,
-    /// Grant: start. Revoke, close: lapsed. Extend: expiry. Reserve: promised.
+    /// Grant: start. Revoke, close: lapsed. Extend: expiry. Reserve: promised. Commit: 1 if it came late.
     pub a: i64,
     /// Grant: expiry. Revoke: outstanding. Extend: promised.
     pub b: i64,

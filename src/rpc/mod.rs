@@ -1,1 +1,78 @@
-//! tonic: the public API.
+//! The public API: tonic services over the other rooms.
+//!
+//! Owns the checking of requests, the form of answers and of errors. It is the only serving room that sees the generated types. It
+//! decides nothing about credits: it asks `holds` (through `reconcile::memory`) and reads lists from `ledger`.
+
+mod account;
+mod bench;
+mod core;
+mod fields;
+mod grant;
+mod metering;
+mod reused;
+pub mod status;
+mod test_clock;
+mod view;
+
+use std::sync::Arc;
+
+use tonic::service::Routes;
+use tonic_health::server::HealthReporter;
+
+pub use self::core::{Bounds, Core};
+use crate::{
+    holds::Holds,
+    proto::{
+        DESCRIPTORS, account_service_server::AccountServiceServer, bench_service_server::BenchServiceServer,
+        grant_service_server::GrantServiceServer, metering_service_server::MeteringServiceServer,
+        test_clock_service_server::TestClockServiceServer,
+    },
+};
+
+/// The largest request; a full one is under 4 KiB.
+const REQUEST_BYTES_MAX: usize = 64 * 1024;
+
+/// What is served beside the three main services.
+pub struct Extras {
+    /// With `--test-clock`.
+    pub test_clock: Option<Holds>,
+    /// With `--bench`.
+    pub bench: bool,
+}
+
+/// All services, and what reports their health.
+///
+/// # Errors
+/// The descriptors cannot be served, which a test would have shown.
+pub async fn routes(core: Arc<Core>, extras: Extras) -> Result<(Routes, HealthReporter), tonic_reflection::server::Error> {
+    let (health, health_service) = tonic_health::server::health_reporter();
+    health.set_serving::<MeteringServiceServer<metering::Metering>>().await;
+    health.set_serving::<AccountServiceServer<account::Accounts>>().await;
+    health.set_serving::<GrantServiceServer<grant::Grants>>().await;
+    let reflection = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(DESCRIPTORS)
+            .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+    };
+    let mut routes = Routes::builder();
+    routes
+        .add_service(health_service)
+        .add_service(reflection().build_v1()?)
+        .add_service(reflection().build_v1alpha()?)
+        .add_service(
+            MeteringServiceServer::new(metering::Metering(Arc::clone(&core)))
+                .max_decoding_message_size(REQUEST_BYTES_MAX),
+        )
+        .add_service(
+            AccountServiceServer::new(account::Accounts(Arc::clone(&core))).max_decoding_message_size(REQUEST_BYTES_MAX),
+        )
+        .add_service(GrantServiceServer::new(grant::Grants(core)).max_decoding_message_size(REQUEST_BYTES_MAX));
+    if let Some(holds) = extras.test_clock {
+        routes.add_service(TestClockServiceServer::new(test_clock::TestClock(holds)));
+    }
+    if extras.bench {
+        routes.add_service(BenchServiceServer::new(bench::Bench).max_decoding_message_size(REQUEST_BYTES_MAX));
+    }
+    Ok((routes.routes(), health))
+}

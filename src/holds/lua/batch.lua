@@ -11,12 +11,9 @@ local function read_op(raw, place)
   local op = { raw = raw, key = KEYS[place] }
   op.verb, op.actor, op.trace, op.at = take('>Bss', raw)
   local count = keys_of(op.verb)
-  if count == HOLD_KEYS then
+  if count > ACCOUNT_KEYS then
     op.id, op.asked, op.prior, op.prior_outcome, op.at = take('>sBI2c0I2c0', raw, op.at)
-    op.dkey, op.pkey = KEYS[place + 1], KEYS[place + 2]
-  elseif count == GRANT_KEYS then
-    op.id, op.asked, op.at = take('>sB', raw, op.at)
-    op.gkey = KEYS[place + 1]
+    if count == HOLD_KEYS then op.dkey, op.pkey = KEYS[place + 1], KEYS[place + 2] else op.gkey = KEYS[place + 1] end
   end
   return op, place + count
 end

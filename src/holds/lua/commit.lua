@@ -75,7 +75,7 @@ verbs[V_COMMIT] = function(op, A)
     return_all(E, h, list)
   end
   settle(E)
-  local outcome = pack_outcome(sent, E.moves)
+  local outcome = pack_outcome(sent, E.moves, late and 1 or nil)
   if partial then record_op(h, 'c:' .. commit_id, outcome) else h.outcome, h.late = outcome, late end
   emit_hold(E, h, partial and commit_id or '', outcome)
   return done(E, h, outcome)

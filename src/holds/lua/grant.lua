@@ -22,7 +22,8 @@ local function recorded_grant(A, op)
     raw = call('GET', op.gkey)
     A.granted[op.id] = raw
   end
-  if not raw then return nil, '' end
+  if not raw and op.prior ~= '' then return op.prior, op.prior_outcome end -- as the ledger has them
+  if not raw then return nil, op.prior_outcome end
   local granted, at = take('>I2c0', raw)
   return granted, sub(raw, at)
 end

@@ -1,0 +1,186 @@
+//! `AccountService`: accounts, their limits, balances and ledger rows.
+
+use std::sync::Arc;
+
+use tonic::{Request, Response, Status};
+
+use super::{
+    core::{Core, caller},
+    fields::{Fields, next_page_token},
+    reused, status, view,
+};
+use crate::{
+    domain::event::MoveKind,
+    holds::operation::Verb,
+    ledger::TransferFilter,
+    proto::{self, AccountState, Durability, ErrorReason, account_service_server::AccountService},
+};
+
+/// The most that `max_open_holds` can be.
+const OPEN_HOLDS_MAX: u32 = 1_000_000;
+
+/// The service.
+pub struct Accounts(pub Arc<Core>);
+
+fn open_holds(fields: &mut Fields, count: u32) {
+    if count > OPEN_HOLDS_MAX {
+        fields.violation("max_open_holds", format!("must be at most {OPEN_HOLDS_MAX}; 0 is no limit"));
+    }
+}
+
+const CREDIT_ABOVE_OVERDRAFT: &str = "must be at most overdraft_limit";
+
+#[tonic::async_trait]
+impl AccountService for Accounts {
+    async fn create_account(
+        &self,
+        request: Request<proto::CreateAccountRequest>,
+    ) -> Result<Response<proto::CreateAccountResponse>, Status> {
+        let caller = caller(&request)?;
+        let r = request.into_inner();
+        let mut fields = Fields::default();
+        fields.account_id(&r.account_id);
+        let overdraft_limit = fields.optional_amount("overdraft_limit", r.overdraft_limit.as_ref(), true);
+        let credit_limit = fields.optional_amount("credit_limit", r.credit_limit.as_ref(), true);
+        if credit_limit.unwrap_or_default() > overdraft_limit.unwrap_or_default() {
+            fields.violation("credit_limit", CREDIT_ABOVE_OVERDRAFT);
+        }
+        open_holds(&mut fields, r.max_open_holds);
+        let durability = fields.durability(r.durability, Durability::Ledger);
+        fields.finish()?;
+        let verb = Verb::CreateAccount { overdraft_limit, credit_limit, max_open_holds: r.max_open_holds };
+        let done = self.0.ask(&r.account_id, caller, verb).await?;
+        let done = reused::account(done, overdraft_limit, credit_limit, r.max_open_holds)?.or_refusal()?;
+        Ok(Response::new(proto::CreateAccountResponse {
+            account: view::account(&r.account_id, &done.answer),
+            balance: view::balance(&done.answer),
+            replayed: done.answer.replayed,
+            durability: self.0.reach(&done, durability).await,
+        }))
+    }
+
+    async fn get_account(
+        &self,
+        request: Request<proto::GetAccountRequest>,
+    ) -> Result<Response<proto::GetAccountResponse>, Status> {
+        let caller = caller(&request)?;
+        let account_id = request.into_inner().account_id;
+        let mut fields = Fields::default();
+        fields.account_id(&account_id);
+        fields.finish()?;
+        let done = self.0.ask(&account_id, caller, Verb::Read).await?;
+        Ok(Response::new(proto::GetAccountResponse {
+            account: view::account(&account_id, &done.answer),
+            balance: view::balance(&done.answer),
+        }))
+    }
+
+    async fn update_account(
+        &self,
+        request: Request<proto::UpdateAccountRequest>,
+    ) -> Result<Response<proto::UpdateAccountResponse>, Status> {
+        let caller = caller(&request)?;
+        let r = request.into_inner();
+        let mut fields = Fields::default();
+        fields.account_id(&r.account_id);
+        let overdraft_limit = fields.optional_amount("overdraft_limit", r.overdraft_limit.as_ref(), true);
+        let credit_limit = fields.optional_amount("credit_limit", r.credit_limit.as_ref(), true);
+        open_holds(&mut fields, r.max_open_holds.unwrap_or_default());
+        const STATES: &str = "ACTIVE or SUSPENDED, or absent";
+        let suspend = match fields.choice("state", r.state, true, STATES) {
+            None => None,
+            Some(AccountState::Active) => Some(false),
+            Some(AccountState::Suspended) => Some(true),
+            Some(_) => {
+                fields.violation("state", format!("must be {STATES}"));
+                None
+            }
+        };
+        fields.text("etag", &r.etag, 16);
+        let durability = fields.durability(r.durability, Durability::Ledger);
+        fields.finish()?;
+        let max_open_holds = r.max_open_holds;
+        let verb = Verb::UpdateAccount { overdraft_limit, credit_limit, max_open_holds, suspend, etag: r.etag };
+        let done = self.0.ask(&r.account_id, caller, verb).await?;
+        if done.refused_as(ErrorReason::Invalid) {
+            let [credit, overdraft] = [done.answer.x, done.answer.y].map(view::credits);
+            let what = format!("{CREDIT_ABOVE_OVERDRAFT}: {credit} is more than {overdraft}");
+            return Err(status::invalid_field("credit_limit", what));
+        }
+        let done = done.or_refusal()?;
+        Ok(Response::new(proto::UpdateAccountResponse {
+            account: view::account(&r.account_id, &done.answer),
+            balance: view::balance(&done.answer),
+            durability: self.0.reach(&done, durability).await,
+        }))
+    }
+
+    async fn close_account(
+        &self,
+        request: Request<proto::CloseAccountRequest>,
+    ) -> Result<Response<proto::CloseAccountResponse>, Status> {
+        let caller = caller(&request)?;
+        let r = request.into_inner();
+        let mut fields = Fields::default();
+        fields.account_id(&r.account_id);
+        let durability = fields.durability(r.durability, Durability::Ledger);
+        fields.finish()?;
+        let done = self.0.ask(&r.account_id, caller, Verb::CloseAccount).await?.or_refusal()?;
+        Ok(Response::new(proto::CloseAccountResponse {
+            account: view::account(&r.account_id, &done.answer),
+            breakage: view::sum(done.moves(), &[MoveKind::Lapse]).to_string(),
+            lapsed: view::credits(done.numbers().0),
+            balance: view::balance(&done.answer),
+            replayed: done.answer.replayed,
+            durability: self.0.reach(&done, durability).await,
+        }))
+    }
+
+    async fn get_balance(
+        &self,
+        request: Request<proto::GetBalanceRequest>,
+    ) -> Result<Response<proto::GetBalanceResponse>, Status> {
+        let caller = caller(&request)?;
+        let account_id = request.into_inner().account_id;
+        let mut fields = Fields::default();
+        fields.account_id(&account_id);
+        fields.finish()?;
+        let done = self.0.ask(&account_id, caller, Verb::Read).await?;
+        Ok(Response::new(proto::GetBalanceResponse { balance: view::balance(&done.answer) }))
+    }
+
+    async fn list_transfers(
+        &self,
+        request: Request<proto::ListTransfersRequest>,
+    ) -> Result<Response<proto::ListTransfersResponse>, Status> {
+        let caller = caller(&request)?;
+        let r = request.into_inner();
+        let mut fields = Fields::default();
+        fields.account_id(&r.account_id);
+        if !r.hold_id.is_empty() {
+            fields.id("hold_id", &r.hold_id);
+        }
+        if !r.grant_id.is_empty() {
+            fields.any_grant_id(&r.grant_id);
+        }
+        let filter = TransferFilter {
+            account: r.account_id.clone(),
+            hold_id: Some(r.hold_id).filter(|id| !id.is_empty()),
+            grant_id: Some(r.grant_id).filter(|id| !id.is_empty()),
+            occurred_from: fields.instant("occurred_from", r.occurred_from),
+            occurred_before: fields.instant("occurred_before", r.occurred_before),
+            after: fields.page_token::<2>(&r.page_token).map(|[sequence, line]| (sequence, line)),
+            limit: fields.page_size(r.page_size),
+        };
+        fields.finish()?;
+        self.0.caught_up(&r.account_id, caller).await?;
+        let rows = self.0.ledger.list_transfers(&filter).await.map_err(|error| status::ledger_failed(&error))?;
+        let full = rows.len() == filter.limit as usize;
+        let last = rows.last().filter(|_| full);
+        let next_page_token = last.map_or_else(String::new, |row| next_page_token([row.sequence, u64::from(row.line)]));
+        Ok(Response::new(proto::ListTransfersResponse {
+            transfers: rows.into_iter().map(view::transfer).collect(),
+            next_page_token,
+        }))
+    }
+}

@@ -1,0 +1,319 @@
+//! `MeteringService`: each call is checked, run as one operation, and answered.
+
+use std::sync::Arc;
+
+use tonic::{Request, Response, Status};
+
+use super::{
+    core::{Core, Done, caller},
+    fields::{Fields, next_page_token},
+    reused, status,
+    view::{self, BURNED, RETURNED},
+};
+use crate::{
+    domain::{
+        event::MoveKind,
+        hold::{HoldRequest, HoldState, Method},
+    },
+    holds::operation::Verb,
+    ledger::HoldFilter,
+    proto::{self, Durability, ErrorReason, commit_request::What, metering_service_server::MeteringService},
+};
+
+/// The shortest ttl: a millisecond.
+const TTL_MIN: i64 = 1000;
+
+/// The service.
+pub struct Metering(pub Arc<Core>);
+
+#[tonic::async_trait]
+impl MeteringService for Metering {
+    async fn reserve(
+        &self,
+        request: Request<proto::ReserveRequest>,
+    ) -> Result<Response<proto::ReserveResponse>, Status> {
+        let caller = caller(&request)?;
+        let r = request.into_inner();
+        let mut fields = Fields::default();
+        fields.account_id(&r.account_id);
+        fields.id("hold_id", &r.hold_id);
+        let made = HoldRequest {
+            method: Method::Reserve,
+            amount: fields.amount("amount", &r.amount, true),
+            ttl: fields.duration("ttl", r.ttl, TTL_MIN, self.0.bounds.max_ttl),
+            reject_overage: fields.choice("overage", r.overage, true, "ALLOW or REJECT, or absent")
+                == Some(proto::Overage::Reject),
+            max_commit: fields.optional_amount("max_commit", r.max_commit.as_ref(), true),
+            labels: fields.labels(&r.labels),
+        };
+        let durability = fields.durability(r.durability, Durability::Applied);
+        fields.finish()?;
+        let ttl = made.ttl.unwrap_or(self.0.bounds.default_ttl);
+        let hold_id = r.hold_id.clone();
+        let verb = Verb::Reserve { hold_id, request: made.clone(), ttl, validate_only: r.validate_only };
+        let done = self.0.ask(&r.account_id, caller, verb).await?;
+        self.0.instruments.reserve(outcome_name(&done));
+        let done = reused::hold(done, &made)?.or_refusal()?;
+        let names = self.0.names(&r.account_id, &done).await?;
+        if !done.answer.replayed && !r.validate_only {
+            self.0.instruments.holds_open_changed(1);
+        }
+        Ok(Response::new(proto::ReserveResponse {
+            hold: self.0.hold(&r.account_id, &r.hold_id, &done),
+            pinned: view::by_grant(done.moves(), &[MoveKind::Pin], &names),
+            promised: view::credits(done.numbers().0),
+            balance: view::balance(&done.answer),
+            replayed: done.answer.replayed,
+            durability: self.0.reach(&done, durability).await,
+        }))
+    }
+
+    async fn extend(
+        &self,
+        request: Request<proto::ExtendRequest>,
+    ) -> Result<Response<proto::ExtendResponse>, Status> {
+        let caller = caller(&request)?;
+        let r = request.into_inner();
+        let mut fields = Fields::default();
+        fields.account_id(&r.account_id);
+        fields.id("hold_id", &r.hold_id);
+        fields.id("extend_id", &r.extend_id);
+        if r.ttl.is_none() {
+            fields.violation("ttl", "is required");
+        }
+        let ttl = fields.duration("ttl", r.ttl, TTL_MIN, self.0.bounds.max_ttl).unwrap_or_default();
+        let amount = fields.optional_amount("amount", r.amount.as_ref(), false);
+        let durability = fields.durability(r.durability, Durability::Applied);
+        fields.finish()?;
+        let verb = Verb::Extend { hold_id: r.hold_id.clone(), extend_id: r.extend_id, ttl, amount };
+        let done = self.0.ask(&r.account_id, caller, verb).await?;
+        if done.refused_as(ErrorReason::Invalid) {
+            let most = super::fields::seconds(self.0.bounds.max_lifetime);
+            return Err(status::invalid_field("ttl", format!("the hold's whole lifetime must be at most {most} seconds")));
+        }
+        let done = reused::extension(done, ttl, amount)?.or_refusal()?;
+        let names = self.0.names(&r.account_id, &done).await?;
+        Ok(Response::new(proto::ExtendResponse {
+            hold: self.0.hold(&r.account_id, &r.hold_id, &done),
+            pinned: view::by_grant(done.moves(), &[MoveKind::Pin], &names),
+            promised: view::credits(done.numbers().1),
+            expires_at: view::instant(done.numbers().0),
+            balance: view::balance(&done.answer),
+            replayed: done.answer.replayed,
+            durability: self.0.reach(&done, durability).await,
+        }))
+    }
+
+    async fn commit(
+        &self,
+        request: Request<proto::CommitRequest>,
+    ) -> Result<Response<proto::CommitResponse>, Status> {
+        let caller = caller(&request)?;
+        let r = request.into_inner();
+        let mut fields = Fields::default();
+        fields.account_id(&r.account_id);
+        fields.id("hold_id", &r.hold_id);
+        let amount = match &r.what {
+            Some(What::Amount(amount)) => Some(fields.amount("amount", amount, true)),
+            Some(What::AllHeld(true)) => None,
+            Some(What::AllHeld(false)) => {
+                fields.violation("all_held", "must be true, or absent");
+                None
+            }
+            None => {
+                fields.violation("what", "one of amount and all_held is required");
+                None
+            }
+        };
+        let last = r.r#final.unwrap_or(true);
+        if !last || !r.commit_id.is_empty() {
+            fields.id("commit_id", &r.commit_id);
+        }
+        let durability = fields.durability(r.durability, Durability::Applied);
+        fields.finish()?;
+        let commit_id = r.commit_id.clone();
+        let verb = Verb::Commit { hold_id: r.hold_id.clone(), amount, last, commit_id };
+        let done = self.0.ask(&r.account_id, caller, verb).await?;
+        if done.refused_as(ErrorReason::LateWindowPassed) {
+            self.0.instruments.late_commit_refused();
+        }
+        let done = reused::commit(done, amount, last, &r.commit_id)?.or_refusal()?;
+        let names = self.0.names(&r.account_id, &done).await?;
+        let moves = done.moves();
+        let [charged, overdrawn, absorbed] =
+            [&BURNED[..], &[MoveKind::Overdraw], &[MoveKind::Absorb]].map(|kinds| view::sum(moves, kinds));
+        if !done.answer.replayed {
+            let micro = |amount: crate::domain::credits::Credits| amount.micro().unsigned_abs();
+            self.0.instruments.commit(micro(charged), micro(overdrawn), micro(absorbed));
+            let ended = done.answer.hold.as_ref().is_some_and(|hold| hold.state == HoldState::Committed);
+            self.0.instruments.holds_open_changed(-i64::from(ended));
+        }
+        Ok(Response::new(proto::CommitResponse {
+            hold: self.0.hold(&r.account_id, &r.hold_id, &done),
+            charged: charged.to_string(),
+            charged_by_grant: view::by_grant(moves, &BURNED, &names),
+            overdrawn: overdrawn.to_string(),
+            absorbed: absorbed.to_string(),
+            released: view::sum(moves, &RETURNED).to_string(),
+            late: reused::was_late(&done),
+            balance: view::balance(&done.answer),
+            replayed: done.answer.replayed,
+            durability: self.0.reach(&done, durability).await,
+        }))
+    }
+
+    async fn release(
+        &self,
+        request: Request<proto::ReleaseRequest>,
+    ) -> Result<Response<proto::ReleaseResponse>, Status> {
+        let caller = caller(&request)?;
+        let r = request.into_inner();
+        let mut fields = Fields::default();
+        fields.account_id(&r.account_id);
+        fields.id("hold_id", &r.hold_id);
+        let durability = fields.durability(r.durability, Durability::Applied);
+        fields.finish()?;
+        let verb = Verb::Release { hold_id: r.hold_id.clone() };
+        let done = self.0.ask(&r.account_id, caller, verb).await?.or_refusal()?;
+        let released = done.answer.hold.as_ref().is_some_and(|hold| hold.state == HoldState::Released);
+        if released && !done.answer.replayed {
+            self.0.instruments.holds_open_changed(-1);
+        }
+        Ok(Response::new(proto::ReleaseResponse {
+            hold: self.0.hold(&r.account_id, &r.hold_id, &done),
+            released: view::sum(done.moves(), &RETURNED).to_string(),
+            balance: view::balance(&done.answer),
+            replayed: done.answer.replayed,
+            durability: self.0.reach(&done, durability).await,
+        }))
+    }
+
+    async fn charge(
+        &self,
+        request: Request<proto::ChargeRequest>,
+    ) -> Result<Response<proto::ChargeResponse>, Status> {
+        let caller = caller(&request)?;
+        let r = request.into_inner();
+        let mut fields = Fields::default();
+        fields.account_id(&r.account_id);
+        fields.id("hold_id", &r.hold_id);
+        let made = HoldRequest {
+            method: Method::Charge,
+            amount: fields.amount("amount", &r.amount, true),
+            ttl: None,
+            reject_overage: false,
+            max_commit: None,
+            labels: fields.labels(&r.labels),
+        };
+        let durability = fields.durability(r.durability, Durability::Applied);
+        fields.finish()?;
+        let verb = Verb::Charge { hold_id: r.hold_id.clone(), request: made.clone() };
+        let done = self.0.ask(&r.account_id, caller, verb).await?;
+        let done = reused::hold(done, &made)?.or_refusal()?;
+        let names = self.0.names(&r.account_id, &done).await?;
+        Ok(Response::new(proto::ChargeResponse {
+            hold: self.0.hold(&r.account_id, &r.hold_id, &done),
+            charged: view::sum(done.moves(), &BURNED).to_string(),
+            charged_by_grant: view::by_grant(done.moves(), &BURNED, &names),
+            overdrawn: view::sum(done.moves(), &[MoveKind::Overdraw]).to_string(),
+            balance: view::balance(&done.answer),
+            replayed: done.answer.replayed,
+            durability: self.0.reach(&done, durability).await,
+        }))
+    }
+
+    async fn refund(
+        &self,
+        request: Request<proto::RefundRequest>,
+    ) -> Result<Response<proto::RefundResponse>, Status> {
+        let caller = caller(&request)?;
+        let r = request.into_inner();
+        let mut fields = Fields::default();
+        fields.account_id(&r.account_id);
+        fields.id("hold_id", &r.hold_id);
+        fields.id("refund_id", &r.refund_id);
+        let amount = fields.amount("amount", &r.amount, false);
+        let durability = fields.durability(r.durability, Durability::Ledger);
+        fields.finish()?;
+        let verb = Verb::Refund { hold_id: r.hold_id.clone(), refund_id: r.refund_id, amount };
+        let done = self.0.ask(&r.account_id, caller, verb).await?;
+        let done = reused::refund(done, amount)?.or_refusal()?;
+        let names = self.0.names(&r.account_id, &done).await?;
+        let to_debt = done.moves().iter().filter(|m| m.kind == MoveKind::Refund && m.grant_no == 0);
+        let to_debt: crate::domain::credits::Credits = to_debt.map(|moved| moved.amount).sum();
+        Ok(Response::new(proto::RefundResponse {
+            hold: self.0.hold(&r.account_id, &r.hold_id, &done),
+            debt_reduced: to_debt.to_string(),
+            refunded_to: view::by_grant(done.moves(), &[MoveKind::Refund], &names),
+            balance: view::balance(&done.answer),
+            replayed: done.answer.replayed,
+            durability: self.0.reach(&done, durability).await,
+        }))
+    }
+
+    async fn get_hold(
+        &self,
+        request: Request<proto::GetHoldRequest>,
+    ) -> Result<Response<proto::GetHoldResponse>, Status> {
+        let caller = caller(&request)?;
+        let r = request.into_inner();
+        let mut fields = Fields::default();
+        fields.account_id(&r.account_id);
+        fields.id("hold_id", &r.hold_id);
+        fields.finish()?;
+        let verb = Verb::GetHold { hold_id: r.hold_id.clone() };
+        let done = self.0.ask(&r.account_id, caller, verb).await?.or_refusal()?;
+        let names = self.0.names(&r.account_id, &done).await?;
+        let pins = done.answer.hold.iter().flat_map(|hold| &hold.pins);
+        let pinned = pins.map(|pin| view::grant_amount(pin.grant_no, pin.amount, &names)).collect();
+        Ok(Response::new(proto::GetHoldResponse {
+            hold: self.0.hold(&r.account_id, &r.hold_id, &done),
+            pinned,
+            balance: view::balance(&done.answer),
+        }))
+    }
+
+    async fn list_holds(
+        &self,
+        request: Request<proto::ListHoldsRequest>,
+    ) -> Result<Response<proto::ListHoldsResponse>, Status> {
+        let caller = caller(&request)?;
+        let r = request.into_inner();
+        let mut fields = Fields::default();
+        fields.account_id(&r.account_id);
+        let state = fields.choice("state", r.state, true, "a state of a hold, or absent");
+        let filter = HoldFilter {
+            account: r.account_id.clone(),
+            state: state.and_then(|state: proto::HoldState| u8::try_from(state as i32).ok()).and_then(HoldState::from_number),
+            created_from: fields.instant("created_from", r.created_from),
+            created_before: fields.instant("created_before", r.created_before),
+            before_sequence: fields.page_token::<1>(&r.page_token).map(|[sequence]| sequence),
+            limit: fields.page_size(r.page_size),
+        };
+        fields.finish()?;
+        self.0.caught_up(&r.account_id, caller).await?;
+        let rows = self.0.ledger.list_holds(&filter).await.map_err(|error| status::ledger_failed(&error))?;
+        let full = rows.len() == filter.limit as usize;
+        let next_page_token =
+            rows.last().filter(|_| full).map_or_else(String::new, |row| next_page_token([row.sequence]));
+        let mut holds = Vec::with_capacity(rows.len());
+        for row in rows {
+            let hold = crate::holds::packed::hold(&row.packed).map_err(|error| {
+                status::failed(&crate::holds::HoldsError::Bug(format!("hold {}: {error}", row.hold_id)).into())
+            })?;
+            holds.push(view::hold(&r.account_id, &row.hold_id, &hold));
+        }
+        Ok(Response::new(proto::ListHoldsResponse { holds, next_page_token }))
+    }
+}
+
+/// The outcome of a reserve, for the metric.
+fn outcome_name(done: &Done) -> &'static str {
+    match done.answer.reasons.first() {
+        Some(number) => {
+            status::reason_name(ErrorReason::try_from(i32::from(*number)).unwrap_or(ErrorReason::Bug))
+        }
+        None if done.answer.replayed => "replayed",
+        None => "reserved",
+    }
+}

@@ -1,0 +1,68 @@
+//! The reference model and the random sequences that compare it with the service, answer by answer.
+//!
+//! `reference` owns what is right, `generate` what is tried, `lane` and `inspect` the comparing, `mirror` the proof that
+//! a difference is found. Nothing here knows how the service does it.
+
+mod alter;
+mod dice;
+mod difference;
+mod generate;
+mod inspect;
+mod lane;
+mod mirror;
+mod operation;
+mod reference;
+mod report;
+mod rules;
+mod runner;
+mod spoil;
+mod tables;
+
+use std::env;
+use std::sync::Arc;
+
+use crate::support::Stack;
+use lane::FreezeHook;
+use operation::Clients;
+use reference::Settings;
+
+const SECOND: i64 = 1_000_000;
+const HOUR: i64 = 3600 * SECOND;
+const DAY: i64 = 24 * HOUR;
+
+/// The defaults of the configuration, which the test stack runs with.
+const SETTINGS: Settings = Settings {
+    default_ttl: HOUR,
+    max_ttl: 7 * DAY,
+    max_lifetime: 30 * DAY,
+    repeat_window: DAY,
+    late_window: DAY,
+    refund_ttl: 30 * DAY,
+};
+
+fn from_environment(name: &str, default: u64) -> u64 {
+    match env::var(name) {
+        Ok(text) => text.parse().unwrap_or_else(|_| panic!("{name} is {text:?}; it must be a whole number")),
+        Err(_) => default,
+    }
+}
+
+/// OPS (default 50,000) random calls from SEED (default: the clock's) against the real service.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn random_sequences() {
+    let since_1970 = std::time::SystemTime::UNIX_EPOCH.elapsed().expect("a clock after 1970");
+    let seed = from_environment("SEED", since_1970.as_secs());
+    let operations = from_environment("OPS", 50_000);
+    let stack = Arc::new(Stack::start_with_test_clock().await);
+    let clients = Clients::new(stack.channel());
+    let hook: FreezeHook = Arc::new(move |account_id, frozen| {
+        let stack = stack.clone();
+        Box::pin(async move {
+            if frozen { stack.freeze(&account_id).await } else { stack.unfreeze(&account_id).await }
+        })
+    });
+    let report = runner::run(clients, hook, SETTINGS, operations, seed).await;
+    println!("{report}");
+    assert!(report.differences.is_empty(), "the service and the model differ; SEED={seed} OPS={operations} shows it again");
+    assert_eq!(report.missing(), Vec::<String>::new(), "the run was too tame: these did not occur often enough");
+}
