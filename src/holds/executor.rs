@@ -11,7 +11,7 @@ use std::sync::{
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    HoldsError,
+    HoldsError, Observer,
     connection::Connection,
     keys::Keys,
     operation::Operation,
@@ -49,7 +49,7 @@ pub struct Executor {
 impl Executor {
     /// Starts the executor of a partition; it stops when its last handle is dropped.
     #[must_use]
-    pub fn start(keys: Keys, connection: Connection, limits: Limits, observe: fn(usize)) -> Self {
+    pub fn start(keys: Keys, connection: Connection, limits: Limits, observe: Observer) -> Self {
         let (jobs, waiting) = mpsc::channel(limits.queue_max);
         let epoch = Arc::new(AtomicU64::new(0));
         tokio::spawn(run(keys, connection, limits, Arc::clone(&epoch), waiting, observe));
@@ -84,7 +84,7 @@ async fn run(
     limits: Limits,
     epoch: Arc<AtomicU64>,
     mut waiting: mpsc::Receiver<Job>,
-    observe: fn(usize),
+    observe: Observer,
 ) {
     let mut batch = Vec::with_capacity(limits.batch_max);
     while waiting.recv_many(&mut batch, limits.batch_max).await > 0 {

@@ -75,8 +75,10 @@ impl Settings {
     }
 }
 
+/// Told the size of each batch.
+pub type Observer = Arc<dyn Fn(usize) + Send + Sync>;
+
 /// How the room is set up.
-#[derive(Clone, Debug)]
 pub struct Options {
     /// `redis://...`.
     pub url: String,
@@ -89,7 +91,7 @@ pub struct Options {
     /// Most operations waiting in a partition.
     pub queue_max: usize,
     /// Told the size of each batch.
-    pub observe_batch: fn(usize),
+    pub observe_batch: Observer,
 }
 
 struct Partition {
@@ -112,13 +114,13 @@ impl Holds {
     ///
     /// # Errors
     /// The URL is not one of a Redis server.
-    pub fn new(options: &Options) -> Result<Self, HoldsError> {
+    pub fn new(options: Options) -> Result<Self, HoldsError> {
         let client = connection::client(&options.url)?;
         let limits =
             Limits { batch_max: options.batch_max, queue_max: options.queue_max, settings: options.settings.pack() };
         let partition = |id| {
             let keys = Keys::new(id, options.partitions);
-            let executor = Executor::start(keys.clone(), Connection::new(client.clone()), limits.clone(), options.observe_batch);
+            let executor = Executor::start(keys.clone(), Connection::new(client.clone()), limits.clone(), Arc::clone(&options.observe_batch));
             let [side, waiter] = [(), ()].map(|()| Mutex::new(Connection::new(client.clone())));
             Partition { keys, executor, side, waiter }
         };

@@ -8,6 +8,7 @@ mod bench;
 mod core;
 mod fields;
 mod grant;
+mod measure;
 mod metering;
 mod reused;
 pub mod status;
@@ -19,7 +20,10 @@ use std::sync::Arc;
 use tonic::service::Routes;
 use tonic_health::server::HealthReporter;
 
-pub use self::core::{Bounds, Core};
+pub use self::{
+    core::{Bounds, Core},
+    measure::Measure,
+};
 use crate::{
     holds::Holds,
     proto::{

@@ -1,13 +1,117 @@
-//! Stand-in for compiling.
-pub struct Stack;
+//! What the tests stand on: real servers, started privately, and the service in this process.
+//!
+//! One Postgres serves all tests of a run, each with a database of its own; each stack has its own Redis.
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use clap::Parser;
+use holdbook::{
+    app::Service,
+    config::{Config, ServeArgs},
+    dev::{AppendFsync, PostgresConfig, PostgresServer, RedisConfig, RedisServer},
+    ledger,
+    telemetry::Metrics,
+};
+use tokio::sync::OnceCell;
+use tonic::transport::Channel;
+
+static POSTGRES: OnceCell<PostgresServer> = OnceCell::const_new();
+
+/// A folder of this test's own, reachable by the user that Postgres runs as.
+pub fn scratch(name: &str) -> PathBuf {
+    std::env::temp_dir().join(format!("holdbook-test-{}-{name}", uuid::Uuid::new_v4().simple()))
+}
+
+/// The URL of a new, empty database.
+pub async fn postgres_url() -> String {
+    let start = || async {
+        let config = PostgresConfig { dir: scratch("postgres"), fresh: true, port: None, settings: Vec::new() };
+        PostgresServer::start(config).await.expect("a private Postgres")
+    };
+    let server = POSTGRES.get_or_init(start).await;
+    let name = format!("t{}", uuid::Uuid::new_v4().simple());
+    let (client, connection) =
+        tokio_postgres::connect(&server.url(), tokio_postgres::NoTls).await.expect("the private Postgres answers");
+    let driver = tokio::spawn(connection);
+    client.batch_execute(&format!("create database {name}")).await.expect("a database of this test's own");
+    drop(client);
+    driver.await.expect("the connection's task").expect("a closed connection");
+    let (base, _) = server.url().rsplit_once('/').map(|(base, db)| (base.to_owned(), db.to_owned())).expect("a URL");
+    format!("{base}/{name}")
+}
+
+/// A private Redis.
+pub async fn redis() -> RedisServer {
+    let config = RedisConfig {
+        dir: scratch("redis"),
+        fresh: true,
+        port: None,
+        appendfsync: AppendFsync::default(),
+        settings: Vec::new(),
+    };
+    RedisServer::start(config).await.expect("a private Redis")
+}
+
+#[derive(Parser)]
+struct Typed {
+    #[command(flatten)]
+    serve: ServeArgs,
+}
+
+/// A configuration on free ports; `more` are further flags.
+pub fn config(redis_url: &str, postgres_url: &str, more: &[&str]) -> Config {
+    let fixed = ["test", "--listen=127.0.0.1:0", "--admin-listen=127.0.0.1:0"];
+    let stores = [format!("--redis-url={redis_url}"), format!("--postgres-url={postgres_url}")];
+    let typed = fixed.into_iter().chain(stores.iter().map(String::as_str)).chain(more.iter().copied());
+    Config::from_args(Typed::parse_from(typed).serve).expect("a right configuration")
+}
+
+/// A service with its own stores.
+pub struct Stack {
+    pub redis: RedisServer,
+    pub postgres_url: String,
+    pub service: Service,
+    pub config: Config,
+}
 
 impl Stack {
+    /// On the real clock.
+    pub async fn start(more: &[&str]) -> Self {
+        let (redis, postgres_url) = tokio::join!(redis(), postgres_url());
+        ledger::migrate(&postgres_url).await.expect("migrations");
+        let config = config(&redis.url(), &postgres_url, more);
+        let metrics = Metrics::local().expect("metrics");
+        let service = Service::start(&config, metrics).await.expect("the service starts");
+        Self { redis, postgres_url, service, config }
+    }
+
+    /// On a clock that only the test moves, with the lifetimes that the model knows.
     pub async fn start_with_test_clock() -> Self {
-        Self
+        Self::start(&["--test-clock=true", "--max-ttl=7d", "--max-lifetime=30d"]).await
     }
-    pub fn channel(&self) -> tonic::transport::Channel {
-        unimplemented!()
+
+    /// Where it serves.
+    pub fn address(&self) -> SocketAddr {
+        self.service.address()
     }
-    pub async fn freeze(&self, _account_id: &str) {}
-    pub async fn unfreeze(&self, _account_id: &str) {}
+
+    /// A channel to it.
+    pub fn channel(&self) -> Channel {
+        Channel::from_shared(format!("http://{}", self.address())).expect("an address").connect_lazy()
+    }
+
+    /// Freezes an account, as quarantine does.
+    pub async fn freeze(&self, account_id: &str) {
+        self.service.holds().freeze(account_id).await.expect("Redis answers");
+    }
+
+    /// The opposite.
+    pub async fn unfreeze(&self, account_id: &str) {
+        self.service.holds().unfreeze(account_id).await.expect("Redis answers");
+    }
+
+    /// Waits until the ledger has everything.
+    pub async fn drain(&self) {
+        assert!(self.service.drained(Duration::from_secs(60)).await, "the ledger catches up");
+    }
 }

@@ -1,1 +1,0 @@
-//! Wiring: start and shutdown order; the only place that knows every room.

@@ -1,0 +1,16 @@
+//! Wiring: how the rooms are put together, started and stopped. The only room that knows every other.
+//!
+//! `open` makes sure that both stores are fit and agree, `service` runs the service in this process, `dev` puts private
+//! servers under it, `commands` are the subcommands that need no running service.
+
+mod commands;
+mod dev;
+mod open;
+mod service;
+
+pub use self::{
+    commands::{audit, migrate, serve},
+    dev::{dev, replay_dev},
+    open::OpenError,
+    service::{Service, ServiceError},
+};

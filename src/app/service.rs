@@ -1,0 +1,216 @@
+//! The service in this process: the order in which it starts, and the order in which it stops.
+
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+
+use tokio::{
+    net::TcpListener,
+    sync::watch,
+    task::{JoinHandle, JoinSet},
+};
+use tokio_stream::wrappers::TcpListenerStream;
+use tonic_health::{ServingStatus, server::HealthReporter};
+
+use super::open::{self, OpenError, micros};
+use crate::{
+    admin::{Admin, Readiness},
+    config::Config,
+    holds::Holds,
+    ledger::Ledger,
+    reconcile::{LedgerWait, Memory, Relay, RelayOptions, Sweeper},
+    rpc::{self, Bounds, Core, Extras, Measure},
+    telemetry::Metrics,
+};
+
+/// Why the service does not run.
+#[derive(Debug, thiserror::Error)]
+pub enum ServiceError {
+    /// A store is not fit, or not there.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// A port cannot be had.
+    #[error("cannot listen on {address}: {error}")]
+    Listen {
+        /// Which.
+        address: SocketAddr,
+        /// Why not.
+        error: io::Error,
+    },
+    /// The descriptors of the API cannot be served: a defect.
+    #[error("the API's descriptors cannot be served: {0}")]
+    Descriptors(#[from] tonic_reflection::server::Error),
+    /// The server ended by itself.
+    #[error("the server failed: {0}")]
+    Serve(String),
+}
+
+/// A running service.
+pub struct Service {
+    address: SocketAddr,
+    admin_address: SocketAddr,
+    holds: Holds,
+    ledger: Ledger,
+    waits: LedgerWait,
+    health: HealthReporter,
+    readiness: watch::Sender<Readiness>,
+    /// No new calls.
+    closing: watch::Sender<bool>,
+    /// No more background work.
+    stopping: watch::Sender<bool>,
+    server: JoinHandle<Result<(), tonic::transport::Error>>,
+    background: JoinSet<()>,
+    stop_timeout: Duration,
+}
+
+async fn raised(mut flag: watch::Receiver<bool>) {
+    // The sender lives as long as the service; when it is gone, that is a stop, too.
+    let _ = flag.wait_for(|raised| *raised).await;
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, ServiceError> {
+    TcpListener::bind(address).await.map_err(|error| ServiceError::Listen { address, error })
+}
+
+impl Service {
+    /// Starts everything; when it answers, calls are served.
+    ///
+    /// # Errors
+    /// A port, a store or an agreement is missing.
+    pub async fn start(config: &Config, metrics: Metrics) -> Result<Self, ServiceError> {
+        // Ports first: a taken one is known before anything else happens.
+        let listener = listen(config.listen).await?;
+        let admin = Admin::bind(config.admin_listen)
+            .await
+            .map_err(|error| ServiceError::Listen { address: config.admin_listen, error })?;
+        let local = |address: io::Result<SocketAddr>| address.map_err(|e| ServiceError::Serve(e.to_string()));
+        let (address, admin_address) = (local(listener.local_addr())?, local(admin.local_addr())?);
+        let (readiness, ready) = watch::channel(Readiness::waiting_for(["stores"]));
+        let (closing, _) = watch::channel(false);
+        let (stopping, _) = watch::channel(false);
+        let mut background = JoinSet::new();
+        let (until, shown) = (raised(stopping.subscribe()), metrics.clone());
+        background.spawn(async move {
+            if let Err(error) = admin.serve(ready, shown, until).await {
+                tracing::error!(%error, "the admin port failed");
+            }
+        });
+
+        let instruments = metrics.instruments();
+        let batches = Arc::clone(&instruments);
+        let observe = Box::new(move |size: usize| batches.executor_batch(size as u64));
+        let holds = open::holds(config, observe).map_err(OpenError::from)?;
+        let ledger =
+            Ledger::connect(config.postgres_url.expose(), config.postgres_pool).await.map_err(OpenError::from)?;
+        open::partitions(config, &holds, &ledger).await?;
+        let waits = LedgerWait::follow(&ledger, stopping.subscribe()).await.map_err(OpenError::from)?;
+        let options = RelayOptions { batch: config.relay_batch, pause: config.relay_pause, tail: config.stream_tail };
+        for partition in 0..holds.partitions() {
+            let relay = Relay::new(partition, holds.clone(), ledger.clone(), waits.clone(), Arc::clone(&instruments), options);
+            background.spawn(relay.run(stopping.subscribe()));
+            let sweeper = Sweeper::new(partition, holds.clone(), Arc::clone(&instruments));
+            background.spawn(sweeper.run(stopping.subscribe()));
+        }
+
+        let memory = Memory::new(holds.clone(), ledger.clone(), waits.clone(), config.ledger_wait);
+        let bounds = Bounds {
+            default_ttl: micros(config.default_ttl),
+            max_ttl: micros(config.max_ttl),
+            max_lifetime: micros(config.max_lifetime),
+        };
+        let core = Core {
+            memory,
+            ledger: ledger.clone(),
+            waits: waits.clone(),
+            ledger_wait: config.ledger_wait,
+            bounds,
+            instruments: Arc::clone(&instruments),
+        };
+        let extras = Extras { test_clock: config.test_clock.then(|| holds.clone()), bench: config.bench };
+        let (routes, health) = rpc::routes(Arc::new(core), extras).await?;
+        let server = tonic::transport::Server::builder()
+            .tcp_nodelay(true)
+            .layer(Measure(instruments))
+            .add_routes(routes)
+            .serve_with_incoming_shutdown(TcpListenerStream::new(listener), raised(closing.subscribe()));
+        let server = tokio::spawn(server);
+        readiness.send_modify(|readiness| readiness.set("stores", true));
+        let stop_timeout = config.stop_timeout;
+        Ok(Self {
+            address,
+            admin_address,
+            holds,
+            ledger,
+            waits,
+            health,
+            readiness,
+            closing,
+            stopping,
+            server,
+            background,
+            stop_timeout,
+        })
+    }
+
+    /// Where gRPC is served.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Where `/healthz`, `/readyz` and `/metrics` are served.
+    #[must_use]
+    pub const fn admin_address(&self) -> SocketAddr {
+        self.admin_address
+    }
+
+    /// The room of Redis.
+    #[must_use]
+    pub const fn holds(&self) -> &Holds {
+        &self.holds
+    }
+
+    /// The ledger.
+    #[must_use]
+    pub const fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// Waits until the ledger has all that is in the streams now, at most `limit`; says whether it has.
+    pub async fn drained(&self, limit: Duration) -> bool {
+        for partition in 0..self.holds.partitions() {
+            let Ok(head) = self.holds.head(partition).await else { return false };
+            if !self.waits.wait_for(partition, head.epoch, head.n, limit).await {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Stops: no new calls, those in flight are answered, the ledger catches up, each within the limit; what is left then
+    /// stays in the stream for the next start.
+    ///
+    /// # Errors
+    /// The server had failed before.
+    pub async fn stop(mut self) -> Result<(), ServiceError> {
+        self.readiness.send_modify(|readiness| readiness.set("stop", false));
+        self.health.set_service_status("", ServingStatus::NotServing).await;
+        self.closing.send_replace(true);
+        let served = match tokio::time::timeout(self.stop_timeout, &mut self.server).await {
+            Ok(Ok(result)) => result.map_err(|error| ServiceError::Serve(error.to_string())),
+            Ok(Err(error)) => Err(ServiceError::Serve(error.to_string())),
+            Err(_) => {
+                tracing::warn!("calls were still in flight at the limit; they are cut");
+                self.server.abort();
+                Ok(())
+            }
+        };
+        if !self.drained(self.stop_timeout).await {
+            tracing::warn!("the ledger has not caught up; the rest waits in the stream");
+        }
+        self.stopping.send_replace(true);
+        let ended = async { while self.background.join_next().await.is_some() {} };
+        if tokio::time::timeout(self.stop_timeout, ended).await.is_err() {
+            tracing::warn!("background work did not end within the limit; it is cut");
+        }
+        served
+    }
+}
