@@ -121,19 +121,10 @@ impl From<CreateArgs> for GrantCreditsRequest {
 /// Sends it.
 pub async fn run(services: &Services, command: GrantCommand) -> Result<Record, Status> {
     let mut client = services.grant.clone();
-    match command {
+    Ok(match command {
         GrantCommand::Create(args) => {
-            let answer = client
-                .grant_credits(GrantCreditsRequest::from(*args))
-                .await?
-                .into_inner();
-            Ok(Record::of([
-                ("settled", Value::credits(&answer.settled)),
-                ("replayed", Value::Flag(answer.replayed)),
-                ("durability", Value::word(answer.durability())),
-                ("grant", show::grant(answer.grant)),
-                ("balance", show::balance(answer.balance)),
-            ]))
+            let request = GrantCreditsRequest::from(*args);
+            client.grant_credits(request).await?.into_inner().into()
         }
         GrantCommand::List {
             account,
@@ -145,21 +136,7 @@ pub async fn run(services: &Services, command: GrantCommand) -> Result<Record, S
                 state: state.unwrap_or_default().into(),
                 ..Default::default()
             };
-            let (rows, token) = page
-                .fetch(async |page_size, page_token| {
-                    let request = ListGrantsRequest {
-                        page_size,
-                        page_token,
-                        ..filter.clone()
-                    };
-                    let answer = client.list_grants(request).await?.into_inner();
-                    Ok((answer.grants, answer.next_page_token))
-                })
-                .await?;
-            Ok(Record::of([
-                ("grants", show::grants(&rows)),
-                ("next_page_token", Value::text(&token)),
-            ]))
+            list(services, filter, &page).await?
         }
         GrantCommand::Revoke {
             account,
@@ -171,14 +148,34 @@ pub async fn run(services: &Services, command: GrantCommand) -> Result<Record, S
                 grant_id: grant,
                 durability: durability.proto(),
             };
-            let answer = client.revoke_grant(request).await?.into_inner();
-            Ok(Record::of([
-                ("revoked", Value::credits(&answer.revoked)),
-                ("outstanding", Value::credits(&answer.outstanding)),
-                ("replayed", Value::Flag(answer.replayed)),
-                ("durability", Value::word(answer.durability())),
-                ("balance", show::balance(answer.balance)),
-            ]))
+            client.revoke_grant(request).await?.into_inner().into()
         }
-    }
+    })
+}
+
+async fn list(
+    services: &Services,
+    filter: ListGrantsRequest,
+    page: &PageArgs,
+) -> Result<Record, Status> {
+    let (rows, token) = page
+        .fetch(async |page_size, page_token| {
+            let request = ListGrantsRequest {
+                page_size,
+                page_token,
+                ..filter.clone()
+            };
+            let answer = services
+                .grant
+                .clone()
+                .list_grants(request)
+                .await?
+                .into_inner();
+            Ok((answer.grants, answer.next_page_token))
+        })
+        .await?;
+    Ok(Record::of([
+        ("grants", show::grants(&rows)),
+        ("next_page_token", Value::text(&token)),
+    ]))
 }

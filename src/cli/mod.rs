@@ -78,7 +78,7 @@ pub enum ClientCommand {
 
 Each account gets a grant of 100 credits and may owe 50; a job reserves the price of half its time and commits the price
 of all of it; a refused reserve is topped up by 100 and sent again. Played a second time every call is answered as a
-repeat and nothing changes. Exit code 1 names each account and total that differs.")]
+repeat and nothing changes. The accounts are acct-0 to acct-96, so a service can hold one trace. Exit code 1 names each account and total that differs.")]
     Replay(ReplayArgs),
 }
 

@@ -27,11 +27,6 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    /// Whether it is this reason.
-    pub fn is(&self, reason: &str) -> bool {
-        self.reason.as_deref() == Some(reason)
-    }
-
     /// Whether nothing was decided, so that the same call can be sent again.
     pub fn is_unavailable(&self) -> bool {
         self.code == code_name(Code::Unavailable)
@@ -180,7 +175,6 @@ mod tests {
             "refused: INSUFFICIENT_CREDITS (RESOURCE_EXHAUSTED)\n  70 are available, 500 were asked for\n  \
              available  70\n  short_by   430"
         );
-        assert!(refusal.is("INSUFFICIENT_CREDITS") && !refusal.is("IN_DEBT"));
         assert_eq!(
             (refusal.number("short_by"), refusal.number("debt")),
             ("430", "?")

@@ -1,5 +1,6 @@
 //! The integration tests: one binary, real servers.
 
+mod cli;
 mod dev;
 mod model;
 mod support;

@@ -27,23 +27,7 @@ pub enum HoldCommand {
     /// Give a hold more time, and more credits if you like
     #[command(after_help = "Example: ten more minutes from now and 5 more credits
   holdbook hold extend acme frame-0001 --id again-1 --ttl 10m --amount 5")]
-    Extend {
-        /// Which hold.
-        #[command(flatten)]
-        of: HoldId,
-        /// Your id of this extension, unique per hold
-        #[arg(long, value_name = "ID")]
-        id: String,
-        /// How long the hold lives, from now
-        #[arg(long, value_name = "DURATION", value_parser = duration)]
-        ttl: prost_types::Duration,
-        /// Credits to add
-        #[arg(long, value_name = "CREDITS")]
-        amount: Option<String>,
-        /// How much the answer waits for.
-        #[command(flatten)]
-        durability: DurabilityArgs,
-    },
+    Extend(ExtendArgs),
     /// Charge what the job used and end the hold
     #[command(
         after_help = "Examples: the job used 25; a part of it, the hold stays open
@@ -52,31 +36,7 @@ pub enum HoldCommand {
 
 More than was set aside takes free credits, then debt up to the overdraft limit; the rest is absorbed."
     )]
-    Commit {
-        /// Which hold.
-        #[command(flatten)]
-        of: HoldId,
-        /// Credits; 0 charges nothing
-        #[arg(
-            long,
-            value_name = "CREDITS",
-            required_unless_present = "all_held",
-            conflicts_with = "all_held"
-        )]
-        amount: Option<String>,
-        /// Charge all that the hold sets aside
-        #[arg(long)]
-        all_held: bool,
-        /// Charge a part; the hold stays open
-        #[arg(long, requires = "commit_id")]
-        keep_open: bool,
-        /// Your id of this commit, unique per hold
-        #[arg(long, value_name = "ID", default_value = "", hide_default_value = true)]
-        commit_id: String,
-        /// How much the answer waits for.
-        #[command(flatten)]
-        durability: DurabilityArgs,
-    },
+    Commit(CommitArgs),
     /// Give the hold's credits back; safe to send after any end
     #[command(after_help = "Example:\n  holdbook hold release acme frame-0001")]
     Release {
@@ -89,38 +49,12 @@ More than was set aside takes free credits, then debt up to the overdraft limit;
     },
     /// Reserve and commit in one step, for instant work
     #[command(after_help = "Example:\n  holdbook hold charge acme thumbnail-9 --amount 0.25")]
-    Charge {
-        /// Which hold.
-        #[command(flatten)]
-        of: HoldId,
-        /// Credits
-        #[arg(long, value_name = "CREDITS")]
-        amount: String,
-        /// A label of your own; can be given 16 times
-        #[arg(long = "label", value_name = "KEY=VALUE", value_parser = label)]
-        labels: Vec<(String, String)>,
-        /// How much the answer waits for.
-        #[command(flatten)]
-        durability: DurabilityArgs,
-    },
+    Charge(ChargeArgs),
     /// Give back what a hold was charged
     #[command(
         after_help = "Example:\n  holdbook hold refund acme frame-0001 --id ticket-4711 --amount 10"
     )]
-    Refund {
-        /// Which hold.
-        #[command(flatten)]
-        of: HoldId,
-        /// Your id of this refund, unique per hold
-        #[arg(long, value_name = "ID")]
-        id: String,
-        /// Credits, more than 0
-        #[arg(long, value_name = "CREDITS")]
-        amount: String,
-        /// How much the answer waits for.
-        #[command(flatten)]
-        durability: DurabilityArgs,
-    },
+    Refund(RefundArgs),
     /// Show a hold as it stands now
     #[command(after_help = "Example:\n  holdbook hold get acme frame-0001")]
     Get {
@@ -132,22 +66,7 @@ More than was set aside takes free credits, then debt up to the overdraft limit;
     #[command(
         after_help = "Example: what is running\n  holdbook hold list acme --state open --all"
     )]
-    List {
-        /// The account
-        account: String,
-        /// Only holds in this state
-        #[arg(long)]
-        state: Option<HoldState>,
-        /// Only holds created at or after
-        #[arg(long, value_name = "INSTANT", value_parser = instant)]
-        from: Option<prost_types::Timestamp>,
-        /// Only holds created before
-        #[arg(long, value_name = "INSTANT", value_parser = instant)]
-        before: Option<prost_types::Timestamp>,
-        /// Which part of the list.
-        #[command(flatten)]
-        page: PageArgs,
-    },
+    List(ListArgs),
 }
 
 /// A hold to make.
@@ -175,4 +94,105 @@ pub struct ReserveArgs {
     pub(super) validate_only: bool,
     #[command(flatten)]
     pub(super) durability: DurabilityArgs,
+}
+
+/// More time, and credits.
+#[derive(Args, Clone, Debug)]
+pub struct ExtendArgs {
+    /// Which hold.
+    #[command(flatten)]
+    pub(super) of: HoldId,
+    /// Your id of this extension, unique per hold
+    #[arg(long, value_name = "ID")]
+    pub(super) id: String,
+    /// How long the hold lives, from now
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub(super) ttl: prost_types::Duration,
+    /// Credits to add
+    #[arg(long, value_name = "CREDITS")]
+    pub(super) amount: Option<String>,
+    /// How much the answer waits for.
+    #[command(flatten)]
+    pub(super) durability: DurabilityArgs,
+}
+
+/// What a job used.
+#[derive(Args, Clone, Debug)]
+pub struct CommitArgs {
+    /// Which hold.
+    #[command(flatten)]
+    pub(super) of: HoldId,
+    /// Credits; 0 charges nothing
+    #[arg(
+        long,
+        value_name = "CREDITS",
+        required_unless_present = "all_held",
+        conflicts_with = "all_held"
+    )]
+    pub(super) amount: Option<String>,
+    /// Charge all that the hold sets aside
+    #[arg(long)]
+    pub(super) all_held: bool,
+    /// Charge a part; the hold stays open
+    #[arg(long, requires = "commit_id")]
+    pub(super) keep_open: bool,
+    /// Your id of this commit, unique per hold
+    #[arg(long, value_name = "ID", default_value = "", hide_default_value = true)]
+    pub(super) commit_id: String,
+    /// How much the answer waits for.
+    #[command(flatten)]
+    pub(super) durability: DurabilityArgs,
+}
+
+/// Instant work.
+#[derive(Args, Clone, Debug)]
+pub struct ChargeArgs {
+    /// Which hold.
+    #[command(flatten)]
+    pub(super) of: HoldId,
+    /// Credits
+    #[arg(long, value_name = "CREDITS")]
+    pub(super) amount: String,
+    /// A label of your own; can be given 16 times
+    #[arg(long = "label", value_name = "KEY=VALUE", value_parser = label)]
+    pub(super) labels: Vec<(String, String)>,
+    /// How much the answer waits for.
+    #[command(flatten)]
+    pub(super) durability: DurabilityArgs,
+}
+
+/// What to give back.
+#[derive(Args, Clone, Debug)]
+pub struct RefundArgs {
+    /// Which hold.
+    #[command(flatten)]
+    pub(super) of: HoldId,
+    /// Your id of this refund, unique per hold
+    #[arg(long, value_name = "ID")]
+    pub(super) id: String,
+    /// Credits, more than 0
+    #[arg(long, value_name = "CREDITS")]
+    pub(super) amount: String,
+    /// How much the answer waits for.
+    #[command(flatten)]
+    pub(super) durability: DurabilityArgs,
+}
+
+/// Which holds.
+#[derive(Args, Clone, Debug)]
+pub struct ListArgs {
+    /// The account
+    pub(super) account: String,
+    /// Only holds in this state
+    #[arg(long)]
+    pub(super) state: Option<HoldState>,
+    /// Only holds created at or after
+    #[arg(long, value_name = "INSTANT", value_parser = instant)]
+    pub(super) from: Option<prost_types::Timestamp>,
+    /// Only holds created before
+    #[arg(long, value_name = "INSTANT", value_parser = instant)]
+    pub(super) before: Option<prost_types::Timestamp>,
+    /// Which part of the list.
+    #[command(flatten)]
+    pub(super) page: PageArgs,
 }

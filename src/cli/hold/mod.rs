@@ -1,10 +1,11 @@
 //! `holdbook hold`: reserve before a job, commit what it used, or release.
 
 mod args;
+mod requests;
 
 use tonic::Status;
 
-pub use self::args::{HoldCommand, HoldId, ReserveArgs};
+pub use self::args::HoldCommand;
 use super::{
     client::Services,
     show::{self, Record, Value},
@@ -12,49 +13,24 @@ use super::{
 };
 use crate::proto::{
     ChargeRequest, CommitRequest, ExtendRequest, GetHoldRequest, ListHoldsRequest, RefundRequest,
-    ReleaseRequest, ReserveRequest, commit_request::What,
+    ReleaseRequest, ReserveRequest,
 };
 
 /// Sends it.
 pub async fn run(services: &Services, command: HoldCommand) -> Result<Record, Status> {
-    match command {
-        HoldCommand::Reserve(args) => reserve(services, args).await,
-        HoldCommand::Extend {
-            of,
-            id,
-            ttl,
-            amount,
-            durability,
-        } => {
-            let request = ExtendRequest {
-                account_id: of.account,
-                hold_id: of.hold,
-                extend_id: id,
-                ttl: Some(ttl),
-                amount,
-                durability: durability.proto(),
-            };
-            extend(services, request).await
+    let mut client = services.metering.clone();
+    Ok(match command {
+        HoldCommand::Reserve(args) => {
+            let request = ReserveRequest::from(args);
+            client.reserve(request).await?.into_inner().into()
         }
-        HoldCommand::Commit {
-            of,
-            amount,
-            all_held,
-            keep_open,
-            commit_id,
-            durability,
-        } => {
-            let request = CommitRequest {
-                account_id: of.account,
-                hold_id: of.hold,
-                what: amount
-                    .map(What::Amount)
-                    .or(all_held.then_some(What::AllHeld(true))),
-                r#final: keep_open.then_some(false),
-                commit_id,
-                durability: durability.proto(),
-            };
-            commit(services, request).await
+        HoldCommand::Extend(args) => {
+            let request = ExtendRequest::from(args);
+            client.extend(request).await?.into_inner().into()
+        }
+        HoldCommand::Commit(args) => {
+            let request = CommitRequest::from(args);
+            client.commit(request).await?.into_inner().into()
         }
         HoldCommand::Release { of, durability } => {
             let request = ReleaseRequest {
@@ -62,192 +38,28 @@ pub async fn run(services: &Services, command: HoldCommand) -> Result<Record, St
                 hold_id: of.hold,
                 durability: durability.proto(),
             };
-            release(services, request).await
+            client.release(request).await?.into_inner().into()
         }
-        HoldCommand::Charge {
-            of,
-            amount,
-            labels,
-            durability,
-        } => {
-            let request = ChargeRequest {
+        HoldCommand::Charge(args) => {
+            let request = ChargeRequest::from(args);
+            client.charge(request).await?.into_inner().into()
+        }
+        HoldCommand::Refund(args) => {
+            let request = RefundRequest::from(args);
+            client.refund(request).await?.into_inner().into()
+        }
+        HoldCommand::Get { of } => {
+            let request = GetHoldRequest {
                 account_id: of.account,
                 hold_id: of.hold,
-                amount,
-                labels: labels.into_iter().collect(),
-                durability: durability.proto(),
             };
-            charge(services, request).await
+            client.get_hold(request).await?.into_inner().into()
         }
-        HoldCommand::Refund {
-            of,
-            id,
-            amount,
-            durability,
-        } => {
-            let request = RefundRequest {
-                account_id: of.account,
-                hold_id: of.hold,
-                refund_id: id,
-                amount,
-                durability: durability.proto(),
-            };
-            refund(services, request).await
+        HoldCommand::List(args) => {
+            let (filter, page) = args.request();
+            list(services, filter, &page).await?
         }
-        HoldCommand::Get { of } => get(services, of).await,
-        HoldCommand::List {
-            account,
-            state,
-            from,
-            before,
-            page,
-        } => {
-            let filter = ListHoldsRequest {
-                account_id: account,
-                state: state.unwrap_or_default().into(),
-                created_from: from,
-                created_before: before,
-                ..Default::default()
-            };
-            list(services, filter, &page).await
-        }
-    }
-}
-
-async fn reserve(services: &Services, args: ReserveArgs) -> Result<Record, Status> {
-    let request = ReserveRequest {
-        account_id: args.of.account,
-        hold_id: args.of.hold,
-        amount: args.amount,
-        ttl: args.ttl,
-        overage: args.overage.unwrap_or_default().into(),
-        max_commit: args.max_commit,
-        labels: args.labels.into_iter().collect(),
-        validate_only: args.validate_only,
-        durability: args.durability.proto(),
-    };
-    let answer = services
-        .metering
-        .clone()
-        .reserve(request)
-        .await?
-        .into_inner();
-    Ok(Record::of([
-        ("promised", Value::credits(&answer.promised)),
-        ("replayed", Value::Flag(answer.replayed)),
-        ("durability", Value::word(answer.durability())),
-        ("hold", show::hold(answer.hold)),
-        ("pinned", show::amounts(&answer.pinned)),
-        ("balance", show::balance(answer.balance)),
-    ]))
-}
-
-async fn extend(services: &Services, request: ExtendRequest) -> Result<Record, Status> {
-    let answer = services
-        .metering
-        .clone()
-        .extend(request)
-        .await?
-        .into_inner();
-    Ok(Record::of([
-        ("promised", Value::credits(&answer.promised)),
-        ("expires_at", Value::instant(answer.expires_at)),
-        ("replayed", Value::Flag(answer.replayed)),
-        ("durability", Value::word(answer.durability())),
-        ("hold", show::hold(answer.hold)),
-        ("pinned", show::amounts(&answer.pinned)),
-        ("balance", show::balance(answer.balance)),
-    ]))
-}
-
-async fn commit(services: &Services, request: CommitRequest) -> Result<Record, Status> {
-    let answer = services
-        .metering
-        .clone()
-        .commit(request)
-        .await?
-        .into_inner();
-    Ok(Record::of([
-        ("charged", Value::credits(&answer.charged)),
-        ("overdrawn", Value::credits(&answer.overdrawn)),
-        ("absorbed", Value::credits(&answer.absorbed)),
-        ("released", Value::credits(&answer.released)),
-        ("late", Value::Flag(answer.late)),
-        ("replayed", Value::Flag(answer.replayed)),
-        ("durability", Value::word(answer.durability())),
-        ("charged_by_grant", show::amounts(&answer.charged_by_grant)),
-        ("hold", show::hold(answer.hold)),
-        ("balance", show::balance(answer.balance)),
-    ]))
-}
-
-async fn release(services: &Services, request: ReleaseRequest) -> Result<Record, Status> {
-    let answer = services
-        .metering
-        .clone()
-        .release(request)
-        .await?
-        .into_inner();
-    Ok(Record::of([
-        ("released", Value::credits(&answer.released)),
-        ("replayed", Value::Flag(answer.replayed)),
-        ("durability", Value::word(answer.durability())),
-        ("hold", show::hold(answer.hold)),
-        ("balance", show::balance(answer.balance)),
-    ]))
-}
-
-async fn charge(services: &Services, request: ChargeRequest) -> Result<Record, Status> {
-    let answer = services
-        .metering
-        .clone()
-        .charge(request)
-        .await?
-        .into_inner();
-    Ok(Record::of([
-        ("charged", Value::credits(&answer.charged)),
-        ("overdrawn", Value::credits(&answer.overdrawn)),
-        ("replayed", Value::Flag(answer.replayed)),
-        ("durability", Value::word(answer.durability())),
-        ("charged_by_grant", show::amounts(&answer.charged_by_grant)),
-        ("hold", show::hold(answer.hold)),
-        ("balance", show::balance(answer.balance)),
-    ]))
-}
-
-async fn refund(services: &Services, request: RefundRequest) -> Result<Record, Status> {
-    let answer = services
-        .metering
-        .clone()
-        .refund(request)
-        .await?
-        .into_inner();
-    Ok(Record::of([
-        ("debt_reduced", Value::credits(&answer.debt_reduced)),
-        ("replayed", Value::Flag(answer.replayed)),
-        ("durability", Value::word(answer.durability())),
-        ("refunded_to", show::amounts(&answer.refunded_to)),
-        ("hold", show::hold(answer.hold)),
-        ("balance", show::balance(answer.balance)),
-    ]))
-}
-
-async fn get(services: &Services, of: HoldId) -> Result<Record, Status> {
-    let request = GetHoldRequest {
-        account_id: of.account,
-        hold_id: of.hold,
-    };
-    let answer = services
-        .metering
-        .clone()
-        .get_hold(request)
-        .await?
-        .into_inner();
-    Ok(Record::of([
-        ("hold", show::hold(answer.hold)),
-        ("pinned", show::amounts(&answer.pinned)),
-        ("balance", show::balance(answer.balance)),
-    ]))
+    })
 }
 
 async fn list(

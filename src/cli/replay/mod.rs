@@ -4,6 +4,7 @@
 //! service's balances and the ledger's rows. Played again, every call is answered as a repeat and nothing changes: the
 //! simulation knows which reserves were refused the first time.
 
+mod calls;
 mod play;
 mod report;
 mod simulation;

@@ -1,13 +1,8 @@
-//! Sends an account's calls in order and compares each answer with the simulation.
-//!
-//! A call whose outcome is unknown or that found the service busy is sent again, which rule I1 makes safe.
-
-use std::time::Duration;
+//! Plays an account's calls in order and compares each answer with the simulation.
 
 use indicatif::ProgressBar;
 use rust_decimal::Decimal;
 use tonic::{Code, Status};
-use tonic_types::StatusExt;
 
 use super::{
     super::{
@@ -16,21 +11,11 @@ use super::{
         totals::{Totals, amount},
     },
     ReplayError,
+    calls::{Answer, again, create, send},
     report::Difference,
-    simulation::{Call, OVERDRAFT_LIMIT, Plan, Refused, Step, TOP_UP},
+    simulation::{Call, Plan, Refused, Step, TOP_UP},
 };
-use crate::proto::{
-    Balance, CommitRequest, CreateAccountRequest, Durability, GetBalanceRequest,
-    GrantCreditsRequest, GrantKind, ReleaseRequest, ReserveRequest, commit_request::What,
-};
-
-/// Long enough that no hold ends by time; the server's default maximum.
-const TTL: prost_types::Duration = prost_types::Duration {
-    seconds: 24 * 60 * 60,
-    nanos: 0,
-};
-const SENDS_MAX: u32 = 30;
-const RETRY_AFTER_MAX: Duration = Duration::from_secs(2);
+use crate::proto::{Balance, GetBalanceRequest};
 
 /// What the answers said.
 #[derive(Debug, Default)]
@@ -47,14 +32,6 @@ pub struct Played {
     pub absorbed: Decimal,
     /// Where an answer left the simulation; the account's calls end there.
     pub difference: Option<Difference>,
-}
-
-/// An answer as far as it is compared.
-struct Answer {
-    what: &'static str,
-    amounts: Vec<Decimal>,
-    balance: Balance,
-    replayed: bool,
 }
 
 /// Plays an account.
@@ -178,114 +155,6 @@ fn check(
         )));
     }
     Ok(None)
-}
-
-async fn create(services: &Services, account_id: &str) -> Result<bool, Status> {
-    let request = CreateAccountRequest {
-        account_id: account_id.to_owned(),
-        overdraft_limit: Some(OVERDRAFT_LIMIT.to_string()),
-        durability: Durability::Applied.into(),
-        ..Default::default()
-    };
-    let answer = services.account.clone().create_account(request).await?;
-    Ok(answer.into_inner().replayed)
-}
-
-async fn send(services: &Services, account_id: &str, call: &Call) -> Result<Answer, Status> {
-    let account_id = account_id.to_owned();
-    let mut metering = services.metering.clone();
-    let (what, amounts, balance, replayed) = match call {
-        Call::Grant(number) => {
-            let request = GrantCreditsRequest {
-                grant_id: format!("topup-{account_id}-{number}"),
-                account_id,
-                kind: GrantKind::TopUp.into(),
-                amount: TOP_UP.to_string(),
-                durability: Durability::Applied.into(),
-                ..Default::default()
-            };
-            let answer = services
-                .grant
-                .clone()
-                .grant_credits(request)
-                .await?
-                .into_inner();
-            let amounts = vec![amount(&answer.grant.unwrap_or_default().amount)?];
-            ("amount", amounts, answer.balance, answer.replayed)
-        }
-        Call::Reserve(hold_id, credits, _) => {
-            let request = ReserveRequest {
-                account_id,
-                hold_id: hold_id.clone(),
-                amount: credits.normalize().to_string(),
-                ttl: Some(TTL),
-                ..Default::default()
-            };
-            let answer = metering.reserve(request).await?.into_inner();
-            let mut pinned = Decimal::ZERO;
-            for part in &answer.pinned {
-                pinned += amount(&part.amount)?;
-            }
-            ("pinned", vec![pinned], answer.balance, answer.replayed)
-        }
-        Call::Commit(hold_id, credits, _) => {
-            let request = CommitRequest {
-                account_id,
-                hold_id: hold_id.clone(),
-                what: Some(What::Amount(credits.normalize().to_string())),
-                ..Default::default()
-            };
-            let answer = metering.commit(request).await?.into_inner();
-            let parts = [&answer.charged, &answer.overdrawn, &answer.absorbed];
-            let amounts = parts
-                .into_iter()
-                .map(|part| amount(part))
-                .collect::<Result<_, _>>()?;
-            (
-                "charged, overdrawn, absorbed",
-                amounts,
-                answer.balance,
-                answer.replayed,
-            )
-        }
-        Call::Release(hold_id, _) => {
-            let request = ReleaseRequest {
-                account_id,
-                hold_id: hold_id.clone(),
-                ..Default::default()
-            };
-            let answer = metering.release(request).await?.into_inner();
-            (
-                "released",
-                vec![amount(&answer.released)?],
-                answer.balance,
-                answer.replayed,
-            )
-        }
-    };
-    Ok(Answer {
-        what,
-        amounts,
-        balance: balance.unwrap_or_default(),
-        replayed,
-    })
-}
-
-/// Sends until the service decides, within a bound, waiting as long as it asks to.
-async fn again<T>(send: impl AsyncFn() -> Result<T, Status>) -> Result<T, Status> {
-    let mut sends = 1;
-    loop {
-        match send().await {
-            Err(status) if status.code() == Code::Unavailable && sends < SENDS_MAX => {
-                let asked = status
-                    .get_details_retry_info()
-                    .and_then(|retry| retry.retry_delay);
-                tokio::time::sleep(asked.unwrap_or(RETRY_AFTER_MAX).min(RETRY_AFTER_MAX)).await;
-                sends += 1;
-            }
-            decided => return decided,
-        }
-    }
 }
 
 fn of_balance(balance: &Balance) -> Result<[Decimal; 3], Status> {

@@ -122,8 +122,10 @@ impl fmt::Display for Summary {
         }
         writeln!(
             f,
-            "{table}\n{} grants, {} refusals",
-            self.grants, self.refusals
+            "{}\n{} grants, {} refusals",
+            table.trim_fmt(),
+            self.grants,
+            self.refusals
         )?;
         for difference in &self.differences {
             writeln!(f, "{difference}")?;

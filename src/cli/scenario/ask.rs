@@ -14,7 +14,7 @@ use super::{
 };
 use crate::proto::{
     AccountState, Balance, ChargeRequest, CloseAccountRequest, CommitRequest, CreateAccountRequest,
-    GetBalanceRequest, GetHoldRequest, GrantCreditsRequest, HoldState, RefundRequest,
+    GetBalanceRequest, GetHoldRequest, GrantCreditsRequest, GrantKind, HoldState, RefundRequest,
     ReleaseRequest, ReserveRequest, commit_request::What,
 };
 
@@ -39,6 +39,9 @@ pub struct Answer {
     /// Debt after it.
     pub debt: String,
 }
+
+/// The answer in words, and the balance that it carries.
+type Told = (String, Option<Balance>);
 
 /// Asks for one account.
 #[derive(Debug)]
@@ -76,27 +79,12 @@ impl Asker {
         })
     }
 
-    async fn send(&mut self, act: Act) -> Result<(String, Option<Balance>), Status> {
+    async fn send(&mut self, act: Act) -> Result<Told, Status> {
         match act {
             Act::Create(overdraft_limit, max_open_holds) => {
                 self.create(overdraft_limit, max_open_holds).await
             }
-            Act::Grant(grant_id, kind, amount) => {
-                let request = GrantCreditsRequest {
-                    account_id: self.account_id.clone(),
-                    grant_id: grant_id.to_owned(),
-                    kind: kind.into(),
-                    amount: amount.to_owned(),
-                    ..Default::default()
-                };
-                let answer = self
-                    .services
-                    .grant
-                    .grant_credits(request)
-                    .await?
-                    .into_inner();
-                Ok((tell::granted(&answer), answer.balance))
-            }
+            Act::Grant(grant_id, kind, amount) => self.grant(grant_id, kind, amount).await,
             Act::Reserve(hold_id, amount) => self.reserve(hold_id, amount, None).await,
             Act::ReserveShort(hold_id, amount) => {
                 self.reserve(hold_id, amount, Some(SHORT_TTL)).await
@@ -105,53 +93,17 @@ impl Asker {
             Act::CommitPart(hold_id, commit_id, amount) => {
                 self.commit(hold_id, Some(commit_id), amount).await
             }
-            Act::Release(hold_id) => {
-                let request = ReleaseRequest {
-                    account_id: self.account_id.clone(),
-                    hold_id: hold_id.to_owned(),
-                    ..Default::default()
-                };
-                let answer = self.services.metering.release(request).await?.into_inner();
-                let words = format!("released {}", answer.released);
-                Ok((tell::repeated(answer.replayed, words), answer.balance))
-            }
+            Act::Release(hold_id) => self.release(hold_id).await,
             Act::Watch(hold_id) => self.watch(hold_id).await,
-            Act::Charge(hold_id, amount) => {
-                let request = ChargeRequest {
-                    account_id: self.account_id.clone(),
-                    hold_id: hold_id.to_owned(),
-                    amount: amount.to_owned(),
-                    ..Default::default()
-                };
-                let answer = self.services.metering.charge(request).await?.into_inner();
-                let words = format!("charged {}", answer.charged);
-                Ok((tell::repeated(answer.replayed, words), answer.balance))
-            }
+            Act::Charge(hold_id, amount) => self.charge(hold_id, amount).await,
             Act::Refund(hold_id, refund_id, amount) => {
                 self.refund(hold_id, refund_id, amount).await
             }
-            Act::Close => {
-                let request = CloseAccountRequest {
-                    account_id: self.account_id.clone(),
-                    ..Default::default()
-                };
-                let answer = self
-                    .services
-                    .account
-                    .close_account(request)
-                    .await?
-                    .into_inner();
-                let words = format!("closed, breakage {}", answer.breakage);
-                Ok((tell::repeated(answer.replayed, words), answer.balance))
-            }
+            Act::Close => self.close().await,
         }
     }
 
-    async fn create(
-        &mut self,
-        overdraft_limit: &str,
-        max_open_holds: u32,
-    ) -> Result<(String, Option<Balance>), Status> {
+    async fn create(&mut self, overdraft_limit: &str, max_open_holds: u32) -> Result<Told, Status> {
         let request = CreateAccountRequest {
             account_id: self.account_id.clone(),
             overdraft_limit: Some(overdraft_limit.to_owned()),
@@ -176,12 +128,34 @@ impl Asker {
         ))
     }
 
+    async fn grant(
+        &mut self,
+        grant_id: &str,
+        kind: GrantKind,
+        amount: &str,
+    ) -> Result<Told, Status> {
+        let request = GrantCreditsRequest {
+            account_id: self.account_id.clone(),
+            grant_id: grant_id.to_owned(),
+            kind: kind.into(),
+            amount: amount.to_owned(),
+            ..Default::default()
+        };
+        let answer = self
+            .services
+            .grant
+            .grant_credits(request)
+            .await?
+            .into_inner();
+        Ok((tell::granted(&answer), answer.balance))
+    }
+
     async fn reserve(
         &mut self,
         hold_id: &str,
         amount: &str,
         ttl: Option<prost_types::Duration>,
-    ) -> Result<(String, Option<Balance>), Status> {
+    ) -> Result<Told, Status> {
         let request = ReserveRequest {
             account_id: self.account_id.clone(),
             hold_id: hold_id.to_owned(),
@@ -199,7 +173,7 @@ impl Asker {
         hold_id: &str,
         part: Option<&str>,
         amount: &str,
-    ) -> Result<(String, Option<Balance>), Status> {
+    ) -> Result<Told, Status> {
         let request = CommitRequest {
             account_id: self.account_id.clone(),
             hold_id: hold_id.to_owned(),
@@ -212,12 +186,35 @@ impl Asker {
         Ok((tell::committed(&answer), answer.balance))
     }
 
+    async fn release(&mut self, hold_id: &str) -> Result<Told, Status> {
+        let request = ReleaseRequest {
+            account_id: self.account_id.clone(),
+            hold_id: hold_id.to_owned(),
+            ..Default::default()
+        };
+        let answer = self.services.metering.release(request).await?.into_inner();
+        let words = format!("released {}", answer.released);
+        Ok((tell::repeated(answer.replayed, words), answer.balance))
+    }
+
+    async fn charge(&mut self, hold_id: &str, amount: &str) -> Result<Told, Status> {
+        let request = ChargeRequest {
+            account_id: self.account_id.clone(),
+            hold_id: hold_id.to_owned(),
+            amount: amount.to_owned(),
+            ..Default::default()
+        };
+        let answer = self.services.metering.charge(request).await?.into_inner();
+        let words = format!("charged {}", answer.charged);
+        Ok((tell::repeated(answer.replayed, words), answer.balance))
+    }
+
     async fn refund(
         &mut self,
         hold_id: &str,
         refund_id: &str,
         amount: &str,
-    ) -> Result<(String, Option<Balance>), Status> {
+    ) -> Result<Told, Status> {
         let request = RefundRequest {
             account_id: self.account_id.clone(),
             hold_id: hold_id.to_owned(),
@@ -231,7 +228,7 @@ impl Asker {
     }
 
     /// The only step on the real clock: a hold ends when its time has come, so it is looked at until then, within a bound.
-    async fn watch(&mut self, hold_id: &str) -> Result<(String, Option<Balance>), Status> {
+    async fn watch(&mut self, hold_id: &str) -> Result<Told, Status> {
         let deadline = Instant::now() + WATCH_MAX;
         let mut ticks = interval(WATCH_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -257,6 +254,21 @@ impl Asker {
                 return Ok((words, answer.balance));
             }
         }
+    }
+
+    async fn close(&mut self) -> Result<Told, Status> {
+        let request = CloseAccountRequest {
+            account_id: self.account_id.clone(),
+            ..Default::default()
+        };
+        let answer = self
+            .services
+            .account
+            .close_account(request)
+            .await?
+            .into_inner();
+        let words = format!("closed, breakage {}", answer.breakage);
+        Ok((tell::repeated(answer.replayed, words), answer.balance))
     }
 
     async fn balance(&mut self) -> Result<Balance, Status> {

@@ -3,6 +3,7 @@
 //! An answer becomes a `Record` once (`nouns`), and both forms come from it. In JSON amounts are strings and instants
 //! RFC 3339, so that nothing is lost in a float.
 
+mod answers;
 mod nouns;
 mod record;
 
@@ -10,7 +11,7 @@ use std::io::{self, Write};
 
 use clap::ValueEnum;
 
-pub use self::nouns::{account, amounts, balance, grant, grants, hold, holds, transfers};
+pub use self::nouns::{grants, holds, transfers};
 pub use self::record::{Record, Value};
 
 /// The form of answers.

@@ -1,7 +1,5 @@
 //! A record of named values in the order of the proto, and its two forms.
 
-use std::fmt::Write;
-
 use comfy_table::{CellAlignment, Table, presets};
 use jiff::Timestamp;
 use serde::{Serialize, Serializer, ser::SerializeMap};
@@ -39,46 +37,31 @@ impl Record {
         Self(fields.into())
     }
 
-    /// The record as tables: its own values first, then a table for each part.
+    /// The record as tables, in order: neighbouring values share one, each part has its own.
     pub fn tables(&self) -> String {
-        let mut text = String::new();
+        let mut parts: Vec<String> = Vec::new();
         let mut own = plain_table();
-        for (name, value) in &self.0 {
-            match value {
-                Value::Record(_) | Value::Rows(..) => {}
-                Value::Amount(_)
-                | Value::Count(_)
-                | Value::Flag(_)
-                | Value::Text(_)
-                | Value::Absent => {
-                    own.add_row([(*name).to_owned(), value.cell()]);
-                }
-                Value::Pairs(pairs) => {
-                    for (key, value) in pairs {
-                        own.add_row([format!("{name}.{key}"), value.clone()]);
-                    }
-                }
-            }
-        }
-        if !own.is_empty() {
-            push(&mut text, &own);
-        }
         for (name, value) in &self.0 {
             let part = match value {
                 Value::Record(part) => part.tables(),
                 Value::Rows(rows, _) if rows.is_empty() => "  none\n".to_owned(),
                 Value::Rows(rows, columns) => row_table(rows, columns),
-                _ => continue,
+                Value::Pairs(pairs) => {
+                    for (key, value) in pairs {
+                        own.add_row([format!("{name}.{key}"), value.clone()]);
+                    }
+                    continue;
+                }
+                _ => {
+                    own.add_row([(*name).to_owned(), value.cell()]);
+                    continue;
+                }
             };
-            let gap = if text.is_empty() { "" } else { "\n" };
-            // Writing to a string cannot fail.
-            let _ = write!(
-                text,
-                "{gap}{}\n{part}",
-                name.to_uppercase().replace('_', " ")
-            );
+            take_rows(&mut parts, &mut own);
+            parts.push(format!("{}\n{part}", name.to_uppercase().replace('_', " ")));
         }
-        text
+        take_rows(&mut parts, &mut own);
+        parts.join("\n")
     }
 
     fn cells<'a>(&'a self, columns: &'a [&str]) -> impl Iterator<Item = &'a Value> {
@@ -162,17 +145,20 @@ fn row_table(rows: &[Record], columns: &[&str]) -> String {
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
-    let mut text = String::new();
-    push(&mut text, &table);
-    text
+    lines(&table)
 }
 
-fn push(text: &mut String, table: &Table) {
-    for line in table.lines() {
-        text.push(' ');
-        text.push_str(line.trim_end());
-        text.push('\n');
+fn take_rows(parts: &mut Vec<String>, table: &mut Table) {
+    if !table.is_empty() {
+        parts.push(lines(&std::mem::replace(table, plain_table())));
     }
+}
+
+fn lines(table: &Table) -> String {
+    let lines = table.lines();
+    lines
+        .map(|line| format!(" {}\n", line.trim_end()))
+        .collect()
 }
 
 impl Serialize for Record {
@@ -243,12 +229,8 @@ mod tests {
     }
 
     #[test]
-    fn tables_show_own_values_first_and_align_amounts() {
+    fn tables_keep_the_order_and_align_amounts() {
         let expected = [
-            "  labels.node  7",
-            "  sequence     3",
-            "  replayed     no",
-            "",
             "HOLD",
             "  hold_id   job",
             "  ended_at  -",
@@ -258,8 +240,13 @@ mod tests {
             "  g            1.5",
             "  g             20",
             "",
+            "  labels.node  7",
+            "",
             "REFUNDS",
             "  none",
+            "",
+            "  sequence  3",
+            "  replayed  no",
             "",
         ];
         assert_eq!(answer().tables(), expected.join("\n"));
