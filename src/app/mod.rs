@@ -9,7 +9,7 @@ mod open;
 mod service;
 
 pub use self::{
-    commands::{audit, migrate, serve},
+    commands::{CommandError, audit, migrate, serve},
     dev::{dev, replay_dev},
     open::OpenError,
     service::{Service, ServiceError},

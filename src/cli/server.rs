@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use crate::config::ServiceArgs;
+
 /// `holdbook dev`.
 #[derive(Args, Clone, Debug)]
 pub struct DevArgs {
@@ -24,6 +26,9 @@ pub struct DevArgs {
     /// Stop after the scenario instead of serving on
     #[arg(long, requires = "play")]
     pub exit: bool,
+    /// As for `holdbook serve`
+    #[command(flatten)]
+    pub service: ServiceArgs,
 }
 
 /// `holdbook migrate`.

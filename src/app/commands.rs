@@ -1,0 +1,143 @@
+//! The subcommands of the service itself: `serve`, `migrate`, `audit`.
+
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+    sync::Arc,
+};
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::{
+    open::OpenError,
+    service::{Service, ServiceError},
+};
+use crate::{
+    cli::{
+        ClientError, Output,
+        client::ConnectError,
+        scenario::ScenarioError,
+        server::{AuditArgs, MigrateArgs},
+    },
+    config::{Config, Mistakes, ServeArgs},
+    dev::DevError,
+    holds::{Holds, HoldsError, Options, Settings},
+    ledger::{self, Ledger, LedgerError},
+    reconcile::{self, Report},
+    telemetry::{self, Telemetry, TelemetryConfig, TelemetryError},
+};
+
+/// Why a subcommand failed.
+#[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "each is the error of the room that it names")]
+pub enum CommandError {
+    #[error("cannot start the runtime: {0}")]
+    Runtime(io::Error),
+    #[error(transparent)]
+    Config(#[from] Mistakes),
+    #[error(transparent)]
+    Telemetry(#[from] TelemetryError),
+    #[error(transparent)]
+    Service(#[from] ServiceError),
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    #[error(transparent)]
+    Holds(#[from] HoldsError),
+    #[error(transparent)]
+    Dev(#[from] DevError),
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    #[error(transparent)]
+    Scenario(#[from] ScenarioError),
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    #[error("cannot wait for signals: {0}")]
+    Signals(io::Error),
+    #[error("cannot write: {0}")]
+    Output(#[from] io::Error),
+}
+
+/// Sets up telemetry for a process that serves.
+pub fn telemetry(config: &Config) -> Result<Telemetry, CommandError> {
+    Ok(telemetry::init(&TelemetryConfig::from_env(config.log_format)?)?)
+}
+
+/// Waits for Ctrl-C or a request to end.
+pub async fn asked_to_stop() -> Result<(), CommandError> {
+    let mut terminate = signal(SignalKind::terminate()).map_err(CommandError::Signals)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(CommandError::Signals)?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}
+
+/// `holdbook serve`.
+///
+/// # Errors
+/// The configuration is wrong, or a port or store is missing.
+pub async fn serve(args: ServeArgs) -> Result<ExitCode, CommandError> {
+    let config = Config::from_args(args)?;
+    let telemetry = telemetry(&config)?;
+    let service = Service::start(&config, telemetry.metrics()).await?;
+    tracing::info!(grpc = %service.address(), admin = %service.admin_address(), "serving");
+    asked_to_stop().await?;
+    tracing::info!("stopping");
+    service.stop().await?;
+    telemetry.shutdown().await;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// `holdbook migrate`.
+///
+/// # Errors
+/// Postgres does not answer, or a migration fails.
+pub async fn migrate(args: MigrateArgs) -> Result<ExitCode, CommandError> {
+    let applied = ledger::migrate(&args.postgres_url).await?;
+    writeln!(io::stdout(), "migrations applied: {applied}; the schema is at version {}", ledger::schema_version())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// `holdbook audit`.
+///
+/// # Errors
+/// A store does not answer.
+pub async fn audit(args: AuditArgs, output: Output) -> Result<ExitCode, CommandError> {
+    let ledger = Ledger::connect(&args.postgres_url, 2).await?;
+    let partitions = u32::try_from(ledger.partitions().await?.len()).unwrap_or(1);
+    // An audit sends no operation, so the script's settings do not matter.
+    let settings = Settings {
+        repeat_window: 0,
+        late_commit_window: 0,
+        refund_ttl: 0,
+        max_lifetime: 0,
+        backlog_soft: 0,
+        backlog_hard: 0,
+    };
+    let options = Options {
+        url: args.redis_url,
+        partitions: partitions.max(1),
+        settings,
+        batch_max: 1,
+        queue_max: 1,
+        observe_batch: Arc::new(|_| {}),
+    };
+    let report = reconcile::audit(&Holds::new(options)?, &ledger).await?;
+    show(&report, output)?;
+    Ok(if report.is_balanced() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn show(report: &Report, output: Output) -> io::Result<()> {
+    match output {
+        Output::Table => writeln!(io::stdout(), "{report}"),
+        Output::Json => writeln!(io::stdout(), "{}", serde_json::json!(report)),
+    }
+}
+
+/// The stores' rooms for an audit of a running service.
+pub async fn audit_running(service: &Service) -> Result<Report, CommandError> {
+    Ok(reconcile::audit(service.holds(), service.ledger()).await?)
+}
