@@ -46,37 +46,58 @@ impl fmt::Debug for StoreUrl {
     }
 }
 
-/// All settings of the service, checked. What each one means is said in `args`.
+/// All settings of the service, checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[allow(
-    missing_docs,
-    reason = "each field is explained where it is typed, in args.rs"
-)]
 pub struct Config {
+    /// Redis, where holds live. AOF on and `maxmemory-policy noeviction` are required.
     pub redis_url: StoreUrl,
+    /// Postgres, where the ledger lives.
     pub postgres_url: StoreUrl,
+    /// Where the gRPC API listens.
     pub listen: SocketAddr,
+    /// Where `/healthz`, `/readyz` and `/metrics` are served. Keep it off the public network.
     pub admin_listen: SocketAddr,
+    /// Shards of accounts, fixed at the first start; four for each Redis primary there will ever be.
     pub partitions: u16,
+    /// How long a hold lives when its reserve names no ttl.
     pub default_ttl: Duration,
+    /// The longest ttl of a reserve or an extension; a longer one is refused.
     pub max_ttl: Duration,
+    /// The longest life of a hold, with all its extensions.
     pub max_lifetime: Duration,
+    /// How long a hold's id is remembered after its end; after that the id makes a new hold.
     pub repeat_window: Duration,
+    /// How long after its expiry a hold may still be committed.
     pub late_commit_window: Duration,
+    /// How long the grant lives that a refund makes when the refunded grants have ended.
     pub refund_ttl: Duration,
+    /// The longest that an answer of durability LEDGER waits for the ledger before it says APPLIED.
     pub ledger_wait: Duration,
+    /// Entries of a partition that wait for the ledger before reserves, charges and grants are refused.
     pub backlog_soft: u64,
+    /// Entries of a partition that wait for the ledger before everything that writes is refused.
     pub backlog_hard: u64,
+    /// The most operations in one script call.
     pub batch_max: usize,
+    /// The most operations that wait for one partition; more are refused.
     pub max_in_flight: usize,
+    /// Pause of the relay between two batches, so that a batch is worth its transaction.
     pub relay_pause: Duration,
+    /// The most stream entries that the relay posts in one transaction.
     pub relay_batch: usize,
+    /// Stream entries kept after they are posted, to feed a Postgres that went back to an older copy.
     pub stream_tail: u64,
+    /// The most connections to Postgres, the relay's own not counted.
     pub postgres_pool: usize,
+    /// The longest that a graceful stop waits for calls and the ledger.
     pub stop_timeout: Duration,
+    /// How log lines look on standard error.
     pub log_format: LogFormat,
+    /// Serve TestClockService and let time move only by it. Never in production.
     pub test_clock: bool,
+    /// Serve the no-op service that benchmarks compare with.
     pub bench: bool,
+    /// Start also on a Redis that can lose data. For trials only.
     pub allow_volatile_redis: bool,
 }
 

@@ -19,6 +19,7 @@ use opentelemetry_sdk::{
     trace::SdkTracerProvider,
 };
 use thiserror::Error;
+use tokio::task::spawn_blocking;
 use tracing_subscriber::{
     EnvFilter, Layer, Registry, filter::ParseError, layer::SubscriberExt, util::SubscriberInitExt,
     util::TryInitError,
@@ -171,28 +172,34 @@ impl Telemetry {
     /// Sends what is still waiting and stops exporting. A collector that does not answer costs a few seconds and nothing
     /// else.
     pub async fn shutdown(self) {
-        // The SDK blocks, and its exporters need this runtime's threads meanwhile.
-        let stopping = tokio::task::spawn_blocking(move || self.stop());
-        if let Err(error) = stopping.await {
-            tracing::warn!(%error, "telemetry did not stop in good order");
-        }
-    }
-
-    fn stop(self) {
         let Telemetry {
             metrics,
             tracer,
             logger,
         } = self;
-        report(
-            "metrics",
-            metrics.provider().shutdown_with_timeout(FLUSH_LIMIT),
-        );
-        if let Some(provider) = tracer {
-            report("traces", provider.shutdown_with_timeout(FLUSH_LIMIT));
-        }
-        if let Some(provider) = logger {
-            report("logs", provider.shutdown_with_timeout(FLUSH_LIMIT));
+        // The SDK blocks, and its exporters need this runtime's threads meanwhile.
+        let stopping = [
+            spawn_blocking(move || {
+                report(
+                    "metrics",
+                    metrics.provider().shutdown_with_timeout(FLUSH_LIMIT),
+                )
+            }),
+            spawn_blocking(move || {
+                tracer.map_or((), |provider| {
+                    report("traces", provider.shutdown_with_timeout(FLUSH_LIMIT))
+                })
+            }),
+            spawn_blocking(move || {
+                logger.map_or((), |provider| {
+                    report("logs", provider.shutdown_with_timeout(FLUSH_LIMIT))
+                })
+            }),
+        ];
+        for stopped in stopping {
+            if let Err(error) = stopped.await {
+                tracing::warn!(%error, "telemetry did not stop in good order");
+            }
         }
     }
 }
