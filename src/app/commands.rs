@@ -16,6 +16,7 @@ use crate::{
     cli::{
         ClientError, Output,
         client::ConnectError,
+        replay::ReplayError,
         scenario::ScenarioError,
         server::{AuditArgs, MigrateArgs},
     },
@@ -53,6 +54,8 @@ pub enum CommandError {
     Scenario(#[from] ScenarioError),
     #[error(transparent)]
     Client(#[from] ClientError),
+    #[error(transparent)]
+    Replay(#[from] ReplayError),
     #[error("cannot wait for signals: {0}")]
     Signals(io::Error),
     #[error("cannot write: {0}")]

@@ -103,7 +103,8 @@ pub async fn dev(args: DevArgs) -> Result<ExitCode, CommandError> {
 /// A server does not start, or the replay cannot be done.
 pub async fn replay_dev(args: ReplayArgs) -> Result<ExitCode, CommandError> {
     let data_dir = std::env::temp_dir().join(format!("holdbook-replay-{}", uuid::Uuid::new_v4().simple()));
-    let stack = Stack::start(data_dir.clone(), true, args.service.clone()).await?;
+    let free = "127.0.0.1:0".to_owned();
+    let stack = Stack::start(data_dir.clone(), true, ServiceArgs { listen: free.clone(), admin_listen: free, ..ServiceArgs::default() }).await?;
     let mut right = true;
     for _ in 0..2 {
         let summary = replay::run(stack.channel().await?, &args.trace, args.jobs.get()).await?;

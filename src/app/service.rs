@@ -101,7 +101,7 @@ impl Service {
         let ledger =
             Ledger::connect(config.postgres_url.expose(), config.postgres_pool).await.map_err(OpenError::from)?;
         open::partitions(config, &holds, &ledger).await?;
-        let waits = LedgerWait::follow(&ledger, stopping.subscribe()).await.map_err(OpenError::from)?;
+        let waits = LedgerWait::new(&ledger).await.map_err(OpenError::from)?;
         let options = RelayOptions { batch: config.relay_batch, pause: config.relay_pause, tail: config.stream_tail };
         for partition in 0..holds.partitions() {
             let relay = Relay::new(partition, holds.clone(), ledger.clone(), waits.clone(), Arc::clone(&instruments), options);

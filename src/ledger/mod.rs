@@ -1,1 +1,41 @@
-//! Postgres: the only room that imports tokio-postgres.
+//! Postgres, the book of record: the only room that imports tokio-postgres.
+//!
+//! Owns the schema (`migrations/`, one chapter each), what an event becomes there, and every question that is answered from
+//! it. A batch of stream entries is written in one transaction together with its partition's cursor ([`Writer::post`]), by
+//! the posting table of [`crate::domain::posting`]. Does not read Redis, does not decide anything about credits: that has
+//! happened when an event arrives here.
+//!
+//! In reading order: `migrate`, `connect`, `bootstrap`, then the writing side (`batch`, `rows`, `writer`), then the reading
+//! side (`list`, `lookup`, `cursors`, `quarantine`, `audit`).
+
+mod batch;
+mod bootstrap;
+mod columns;
+mod connect;
+mod cursor;
+mod cursors;
+mod error;
+mod grant_names;
+mod list;
+mod lookup;
+mod migrate;
+mod quarantine;
+mod queue;
+mod rows;
+mod statements;
+mod value;
+mod writer;
+
+pub use batch::GrantStatus;
+pub use bootstrap::PartitionRow;
+pub use connect::Ledger;
+pub use cursor::Cursor;
+pub use cursors::Cursors;
+pub use error::LedgerError;
+pub use grant_names::GrantName;
+pub use list::{
+    GrantFilter, GrantRow, HoldFilter, HoldRow, Page, TransferFilter, TransferKey, TransferRow,
+};
+pub use migrate::{migrate, schema_version};
+pub use quarantine::{Decode, QuarantinedEvent, Retried};
+pub use writer::{Posted, Writer};

@@ -10,6 +10,7 @@ use crate::{
     holds::{
         Body, Holds, HoldsError, Reply,
         operation::{Operation, Remembered, Verb},
+        packed,
     },
     ledger::{Ledger, LedgerError},
 };
@@ -73,7 +74,8 @@ impl Memory {
         position: (u32, u64, u64),
     ) -> Result<HashMap<u32, (String, GrantKind)>, MemoryError> {
         self.caught_up(position).await?;
-        Ok(self.ledger.grant_names(account, numbers).await?)
+        let names = self.ledger.grant_names(account, numbers).await?;
+        Ok(names.into_iter().map(|(no, name)| (no, (name.grant_id.to_string(), name.kind))).collect())
     }
 
     /// What the ledger says counts only once it has all that Redis had when it did not know.
@@ -89,15 +91,16 @@ impl Memory {
         let outcome_of = |raw: Vec<u8>| Holds::event_outcome(&raw).map_err(HoldsError::Bug);
         let mut found = Remembered::default();
         if let Some(hold_id) = operation.verb.hold_id() {
-            let Some(hold) = self.ledger.hold(account, hold_id).await? else { return Ok(found) };
-            found.hold = hold.packed;
+            let Some(packed) = self.ledger.hold_packed(account, hold_id).await? else { return Ok(found) };
+            let sequence = packed::hold(&packed).map_err(|error| HoldsError::Bug(error.to_string()))?.sequence;
+            found.hold = packed;
             if let Some((verb, id)) = operation.verb.own_id() {
-                let deed = format!("h{}/{verb}/{id}", hold.sequence);
+                let deed = format!("h{}/{verb}/{id}", sequence);
                 found.outcome = self.ledger.deed(account, &deed).await?.map_or(Ok(Vec::new()), outcome_of)?;
             }
         } else if let Some(grant_id) = operation.verb.grant_id() {
             if let Some(grant) = self.ledger.grant(account, grant_id).await? {
-                found.grant = (grant.terms.no, grant.terms.non_refundable);
+                found.grant = (grant.no, grant.non_refundable);
                 let deed = |suffix| format!("g/{grant_id}{suffix}");
                 found.outcome = self.ledger.deed(account, &deed("")).await?.map_or(Ok(Vec::new()), outcome_of)?;
                 if matches!(operation.verb, Verb::Revoke { .. }) {

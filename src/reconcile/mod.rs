@@ -1,1 +1,18 @@
-//! Relay, sweeper, audit.
+//! What keeps Redis and the ledger one story: the relay from one to the other, the sweeper of what is due, the looking up of what
+//! Redis has forgotten, and the audit that compares the two.
+//!
+//! Owns no data of its own. Redis is read and changed through `holds`, Postgres through `ledger`. Every worker exposes one `step`.
+
+mod audit;
+pub mod memory;
+mod relay;
+mod sweeper;
+mod wait;
+
+pub use self::{
+    audit::{Report, audit},
+    memory::{Memory, MemoryError},
+    relay::{Relay, RelayError, RelayOptions},
+    sweeper::Sweeper,
+    wait::LedgerWait,
+};

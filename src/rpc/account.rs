@@ -12,7 +12,7 @@ use super::{
 use crate::{
     domain::event::MoveKind,
     holds::operation::Verb,
-    ledger::TransferFilter,
+    ledger::{TransferFilter, TransferKey},
     proto::{self, AccountState, Durability, ErrorReason, account_service_server::AccountService},
 };
 
@@ -164,23 +164,23 @@ impl AccountService for Accounts {
             fields.any_grant_id(&r.grant_id);
         }
         let filter = TransferFilter {
-            account: r.account_id.clone(),
             hold_id: Some(r.hold_id).filter(|id| !id.is_empty()),
             grant_id: Some(r.grant_id).filter(|id| !id.is_empty()),
             occurred_from: fields.instant("occurred_from", r.occurred_from),
             occurred_before: fields.instant("occurred_before", r.occurred_before),
-            after: fields.page_token::<2>(&r.page_token).map(|[sequence, line]| (sequence, line)),
-            limit: fields.page_size(r.page_size),
         };
+        let after = fields
+            .page_token::<2>(&r.page_token)
+            .map(|[sequence, line]| TransferKey { sequence, line: u32::try_from(line).unwrap_or(u32::MAX) });
+        let limit = fields.page_size(r.page_size);
         fields.finish()?;
         self.0.caught_up(&r.account_id, caller).await?;
-        let rows = self.0.ledger.list_transfers(&filter).await.map_err(|error| status::ledger_failed(&error))?;
-        let full = rows.len() == filter.limit as usize;
-        let last = rows.last().filter(|_| full);
-        let next_page_token = last.map_or_else(String::new, |row| next_page_token([row.sequence, u64::from(row.line)]));
+        let page = self.0.ledger.list_transfers(&r.account_id, &filter, after, limit);
+        let page = page.await.map_err(status::ledger_failed)?;
+        let next = page.next.map(|key| next_page_token([key.sequence, u64::from(key.line)]));
         Ok(Response::new(proto::ListTransfersResponse {
-            transfers: rows.into_iter().map(view::transfer).collect(),
-            next_page_token,
+            transfers: page.rows.into_iter().map(view::transfer).collect(),
+            next_page_token: next.unwrap_or_default(),
         }))
     }
 }

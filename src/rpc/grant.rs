@@ -137,15 +137,14 @@ impl GrantService for Grants {
         let limit = fields.page_size(r.page_size);
         fields.finish()?;
         let now = self.0.caught_up(&r.account_id, caller).await?;
-        let filter = GrantFilter { account: r.account_id.clone(), state: state.map(view::grant_status), before_no, limit, now };
-        let rows = self.0.ledger.list_grants(&filter).await.map_err(|error| status::ledger_failed(&error))?;
-        let full = rows.len() == limit as usize;
-        let last = rows.last().filter(|_| full);
-        let next_page_token = last.map_or_else(String::new, |row| next_page_token([u64::from(row.terms.no)]));
-        let grants = rows.into_iter().map(|row| {
-            view::grant(&r.account_id, &row.terms, view::grant_state(row.status), row.free, row.held)
-        });
-        Ok(Response::new(proto::ListGrantsResponse { grants: grants.collect(), next_page_token }))
+        let filter = GrantFilter { status: state.and_then(view::grant_status), now };
+        let page = self.0.ledger.list_grants(&r.account_id, &filter, before_no, limit);
+        let page = page.await.map_err(status::ledger_failed)?;
+        let next = page.next.map(|no| next_page_token([u64::from(no)]));
+        Ok(Response::new(proto::ListGrantsResponse {
+            grants: page.rows.into_iter().map(|row| view::grant_row(&r.account_id, row)).collect(),
+            next_page_token: next.unwrap_or_default(),
+        }))
     }
 
     async fn revoke_grant(

@@ -283,27 +283,23 @@ impl MeteringService for Metering {
         fields.account_id(&r.account_id);
         let state = fields.choice("state", r.state, true, "a state of a hold, or absent");
         let filter = HoldFilter {
-            account: r.account_id.clone(),
-            state: state.and_then(|state: proto::HoldState| u8::try_from(state as i32).ok()).and_then(HoldState::from_number),
+            state: state
+                .and_then(|state: proto::HoldState| u8::try_from(state as i32).ok())
+                .and_then(HoldState::from_number),
             created_from: fields.instant("created_from", r.created_from),
             created_before: fields.instant("created_before", r.created_before),
-            before_sequence: fields.page_token::<1>(&r.page_token).map(|[sequence]| sequence),
-            limit: fields.page_size(r.page_size),
         };
+        let before = fields.page_token::<1>(&r.page_token).map(|[sequence]| sequence);
+        let limit = fields.page_size(r.page_size);
         fields.finish()?;
         self.0.caught_up(&r.account_id, caller).await?;
-        let rows = self.0.ledger.list_holds(&filter).await.map_err(|error| status::ledger_failed(&error))?;
-        let full = rows.len() == filter.limit as usize;
-        let next_page_token =
-            rows.last().filter(|_| full).map_or_else(String::new, |row| next_page_token([row.sequence]));
-        let mut holds = Vec::with_capacity(rows.len());
-        for row in rows {
-            let hold = crate::holds::packed::hold(&row.packed).map_err(|error| {
-                status::failed(&crate::holds::HoldsError::Bug(format!("hold {}: {error}", row.hold_id)).into())
-            })?;
-            holds.push(view::hold(&r.account_id, &row.hold_id, &hold));
-        }
-        Ok(Response::new(proto::ListHoldsResponse { holds, next_page_token }))
+        let page = self.0.ledger.list_holds(&r.account_id, &filter, before, limit);
+        let page = page.await.map_err(status::ledger_failed)?;
+        let next = page.next.map(|sequence| next_page_token([sequence]));
+        Ok(Response::new(proto::ListHoldsResponse {
+            holds: page.rows.into_iter().map(|row| view::hold_row(&r.account_id, row)).collect(),
+            next_page_token: next.unwrap_or_default(),
+        }))
     }
 }
 

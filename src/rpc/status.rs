@@ -9,6 +9,7 @@ use super::{fields::seconds, view};
 use crate::{
     domain::credits::Credits,
     holds::{HoldsError, packed::Answer},
+    ledger::LedgerError,
     proto::ErrorReason,
     reconcile::memory::MemoryError,
 };
@@ -116,6 +117,12 @@ pub fn failed(error: &MemoryError) -> Status {
             Refusal::new(ErrorReason::StoreUnavailable, "a store did not answer; send the same call again").status()
         }
     }
+}
+
+/// The ledger failed.
+#[must_use]
+pub fn ledger_failed(error: LedgerError) -> Status {
+    failed(&error.into())
 }
 
 /// The same id with other content.

@@ -9,8 +9,10 @@ use crate::{
         event::{Move, MoveKind},
         grant::{GrantKind, GrantTerms},
         hold::{self, HoldState, Method},
+        posting::LedgerAccount,
     },
     holds::packed::Answer,
+    ledger::{GrantRow, GrantStatus, HoldRow, TransferRow},
     proto,
 };
 
@@ -130,6 +132,107 @@ pub fn hold(account_id: &str, hold_id: &str, hold: &hold::Hold) -> proto::Hold {
         overage: overage.into(),
         max_commit: hold.request.max_commit.map(|bound| bound.to_string()),
         labels: hold.request.labels.iter().cloned().collect(),
+    }
+}
+
+/// A hold as the ledger has it.
+#[must_use]
+pub fn hold_row(account_id: &str, row: HoldRow) -> proto::Hold {
+    let overage = if row.reject_overage { proto::Overage::Reject } else { proto::Overage::Allow };
+    let by_charge = row.method == Method::Charge;
+    proto::Hold {
+        account_id: account_id.to_owned(),
+        hold_id: row.hold_id,
+        state: hold_state(row.state).into(),
+        amount: (row.held + row.promised).to_string(),
+        held: row.held.to_string(),
+        promised: row.promised.to_string(),
+        requested: row.requested.to_string(),
+        charged: row.charged.to_string(),
+        overdrawn: row.overdrawn.to_string(),
+        absorbed: row.absorbed.to_string(),
+        released: row.released.to_string(),
+        refunded: row.refunded.to_string(),
+        late: row.late,
+        created_at: instant(row.created_at),
+        expires_at: if by_charge { None } else { instant(row.expires_at) },
+        ended_at: row.ended_at.and_then(instant),
+        overage: overage.into(),
+        max_commit: row.max_commit.map(|bound| bound.to_string()),
+        labels: row.labels.into_iter().collect(),
+    }
+}
+
+/// A grant as the ledger has it.
+#[must_use]
+pub fn grant_row(account_id: &str, row: GrantRow) -> proto::Grant {
+    let terms = GrantTerms {
+        no: row.no,
+        grant_id: row.grant_id,
+        kind: row.kind,
+        priority: row.priority,
+        amount: row.amount,
+        starts_at: row.starts_at,
+        expires_at: row.expires_at,
+        rollover: row.rollover,
+        non_refundable: row.non_refundable,
+        started: true,
+        provider: row.provider,
+        external_reference: row.external_reference,
+    };
+    let state = match row.status {
+        GrantStatus::Pending => proto::GrantState::Pending,
+        GrantStatus::Active => proto::GrantState::Active,
+        GrantStatus::Expired => proto::GrantState::Expired,
+        GrantStatus::Revoked => proto::GrantState::Revoked,
+        GrantStatus::Closed => proto::GrantState::Closed,
+    };
+    grant(account_id, &terms, state, row.free, row.held)
+}
+
+/// A state of a grant in the ledger's word.
+#[must_use]
+pub const fn grant_status(state: proto::GrantState) -> Option<GrantStatus> {
+    match state {
+        proto::GrantState::Unspecified => None,
+        proto::GrantState::Pending => Some(GrantStatus::Pending),
+        proto::GrantState::Active => Some(GrantStatus::Active),
+        proto::GrantState::Expired => Some(GrantStatus::Expired),
+        proto::GrantState::Revoked => Some(GrantStatus::Revoked),
+        proto::GrantState::Closed => Some(GrantStatus::Closed),
+    }
+}
+
+const fn side(side: LedgerAccount) -> proto::LedgerAccount {
+    match side {
+        LedgerAccount::Issued => proto::LedgerAccount::Issued,
+        LedgerAccount::Free => proto::LedgerAccount::Free,
+        LedgerAccount::Held => proto::LedgerAccount::Held,
+        LedgerAccount::Spent => proto::LedgerAccount::Spent,
+        LedgerAccount::Debt => proto::LedgerAccount::Debt,
+        LedgerAccount::Absorbed => proto::LedgerAccount::Absorbed,
+        LedgerAccount::Breakage => proto::LedgerAccount::Breakage,
+    }
+}
+
+/// A row of the book.
+#[must_use]
+pub fn transfer(row: TransferRow) -> proto::Transfer {
+    let (grant_id, kind) = row.grant.unzip();
+    proto::Transfer {
+        sequence: row.key.sequence,
+        index: row.key.line,
+        event: row.event,
+        debit: side(row.debit).into(),
+        credit: side(row.credit).into(),
+        amount: row.amount.to_string(),
+        grant_id: grant_id.unwrap_or_default(),
+        grant_kind: kind.map_or(proto::GrantKind::Unspecified, grant_kind).into(),
+        to_grant_id: row.to_grant_id.unwrap_or_default(),
+        hold_id: row.hold_id.unwrap_or_default(),
+        actor: row.actor,
+        occurred_at: instant(row.occurred_at),
+        booked_at: instant(row.booked_at),
     }
 }
 

@@ -1,0 +1,318 @@
+//! Posting: entries and cursor in one transaction, exactly once.
+//!
+//! The usual way writes a batch as a whole. When the database refuses some event in it, the transaction is given up and the
+//! batch is written event by event, each behind a savepoint: what cannot be posted goes to quarantine with every later event of
+//! its account, and the rest goes on.
+
+use std::collections::BTreeSet;
+
+use tokio_postgres::{Client, Transaction};
+
+use super::{
+    Cursor, Ledger, LedgerError,
+    batch::Batch,
+    columns::Images,
+    error::{DataError, WriteError},
+    grant_names::{GrantName, GrantNames},
+    queue::{Found, Queue},
+    rows,
+    statements::Statements,
+    value,
+};
+use crate::domain::event::{BadEvent, Entry, Event};
+
+/// What a batch became.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Posted {
+    /// Where the cursor is now.
+    pub cursor: Cursor,
+    /// Events that were posted.
+    pub events: usize,
+    /// Events that were there already.
+    pub repeated: usize,
+    /// Events that went to quarantine.
+    pub queued: usize,
+    /// Accounts that were not in quarantine before: freeze them. An empty id is an event whose account cannot be read.
+    pub quarantined: Vec<String>,
+}
+
+/// A connection of its own that posts.
+pub struct Writer {
+    pub(super) client: Client,
+    pub(super) statements: Statements,
+    pub(super) names: GrantNames,
+}
+
+/// How a batch is written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Whole,
+    EventByEvent,
+}
+
+/// The names of grants that a transaction made: remembered once it is committed.
+pub(super) type Learned<'a> = Vec<((&'a str, u32), GrantName)>;
+
+/// What was written so far, before the transaction is committed.
+#[derive(Default)]
+pub(super) struct Written<'a> {
+    pub events: usize,
+    pub repeated: usize,
+    pub learned: Learned<'a>,
+}
+
+impl Ledger {
+    /// A connection that posts.
+    ///
+    /// # Errors
+    /// Postgres does not answer.
+    pub async fn writer(&self) -> Result<Writer, LedgerError> {
+        let client = self.session().await?;
+        Ok(Writer {
+            statements: Statements::prepare(&client).await?,
+            names: self.names.clone(),
+            client,
+        })
+    }
+}
+
+impl Writer {
+    /// Posts the entries that follow `from`, and moves the cursor, in one transaction. Posting them again changes nothing.
+    ///
+    /// # Errors
+    /// Then nothing was changed: [`LedgerError::Overtaken`] when the cursor is not at `from`, [`LedgerError::Gap`] when the
+    /// entries do not follow it, and whatever Postgres says. When the connection is lost at the end, the cursor tells.
+    pub async fn post(
+        &mut self,
+        partition: u32,
+        from: Cursor,
+        entries: &[Entry],
+    ) -> Result<Posted, LedgerError> {
+        let to = from.follow(partition, entries)?;
+        match self.attempt(partition, from, to, entries, Way::Whole).await {
+            Ok(posted) => return Ok(posted),
+            Err(WriteError::Ledger(error)) => return Err(error),
+            Err(WriteError::Data(error)) => {
+                tracing::warn!(partition, %from, %to, %error, "a batch is posted event by event");
+            }
+        }
+        match self
+            .attempt(partition, from, to, entries, Way::EventByEvent)
+            .await
+        {
+            Ok(posted) => Ok(posted),
+            Err(WriteError::Ledger(error)) => Err(error),
+            Err(WriteError::Data(error)) => Err(LedgerError::Bug(format!(
+                "an event fits neither the book nor the quarantine: {error}"
+            ))),
+        }
+    }
+
+    async fn attempt(
+        &mut self,
+        partition: u32,
+        from: Cursor,
+        to: Cursor,
+        entries: &[Entry],
+        way: Way,
+    ) -> Result<Posted, WriteError> {
+        let Self {
+            client,
+            statements,
+            names,
+        } = self;
+        let mut tx = client.transaction().await?;
+        // The guard goes first: it also makes this transaction and a retry of the quarantine wait for each other.
+        move_cursor(&tx, statements, partition, from, to).await?;
+        let items = in_order(entries);
+        let mut queue = Queue::behind(waiting(&tx, statements, &items).await?);
+        let images = || entries.iter().flat_map(|entry| &entry.images);
+        let written = match way {
+            Way::Whole => {
+                let good = sort_out(&items, &mut queue);
+                let batch = Batch::of(&good)?
+                    .with_images(images().filter(|image| !queue.waits(&image.account)));
+                rows::write(&tx, statements, names, partition, &batch).await?;
+                Written {
+                    events: good.len(),
+                    repeated: 0,
+                    learned: batch.new_names().collect(),
+                }
+            }
+            Way::EventByEvent => {
+                event_by_event(&mut tx, statements, names, &items, &mut queue).await?
+            }
+        };
+        let rest = images().filter(|image| way == Way::EventByEvent || queue.waits(&image.account));
+        rows::write_images(&tx, statements, &Images::of(rest)?).await?;
+        queue.write(&tx, statements).await?;
+        tx.execute(
+            &statements.notify,
+            &[&format!("{partition}:{}:{}", to.epoch, to.n)],
+        )
+        .await?;
+        tx.commit().await?;
+        names.learn(written.learned);
+        Ok(Posted {
+            cursor: to,
+            events: written.events,
+            repeated: written.repeated,
+            queued: queue.len(),
+            quarantined: queue.newly(),
+        })
+    }
+}
+
+async fn move_cursor(
+    tx: &Transaction<'_>,
+    statements: &Statements,
+    partition: u32,
+    from: Cursor,
+    to: Cursor,
+) -> Result<(), WriteError> {
+    let (id, epoch) = (value::int(partition)?, value::bigint(from.epoch)?);
+    let (from_n, to_n) = (value::bigint(from.n)?, value::bigint(to.n)?);
+    match tx
+        .execute(&statements.move_cursor, &[&id, &epoch, &from_n, &to_n])
+        .await?
+    {
+        0 => Err(LedgerError::Overtaken { partition, from }.into()),
+        _ => Ok(()),
+    }
+}
+
+/// One event of a batch.
+enum Item<'a> {
+    Good(&'a Event),
+    Bad(&'a BadEvent),
+}
+
+impl<'a> Item<'a> {
+    fn found(&self) -> Found<'a> {
+        match self {
+            Self::Good(event) => Found::of(event),
+            Self::Bad(event) => Found {
+                position: event.position,
+                account: &event.account,
+                raw: &event.raw,
+            },
+        }
+    }
+}
+
+/// All events, readable or not, in the order in which they happened.
+fn in_order(entries: &[Entry]) -> Vec<Item<'_>> {
+    let mut items = Vec::new();
+    for entry in entries {
+        items.extend(entry.events.iter().map(Item::Good));
+        items.extend(entry.bad.iter().map(Item::Bad));
+    }
+    items.sort_by_key(|item| item.found().position);
+    items
+}
+
+/// Those of the accounts that wait already.
+async fn waiting(
+    tx: &Transaction<'_>,
+    statements: &Statements,
+    items: &[Item<'_>],
+) -> Result<BTreeSet<String>, WriteError> {
+    let accounts: BTreeSet<&str> = items.iter().map(|item| item.found().account).collect();
+    // One that has a zero byte in it is none that Postgres could have.
+    let accounts: Vec<&str> = accounts
+        .into_iter()
+        .filter(|account| !account.contains('\0'))
+        .collect();
+    let rows = tx.query(&statements.waiting, &[&accounts]).await?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
+}
+
+/// Queues what is unreadable or must wait; returns the others.
+fn sort_out<'a>(items: &[Item<'a>], queue: &mut Queue<'a>) -> Vec<&'a Event> {
+    let mut good = Vec::with_capacity(items.len());
+    for item in items {
+        match item {
+            Item::Bad(event) => queue.refuse(item.found(), &event.why),
+            Item::Good(event) if queue.waits(&event.account) => queue.push(item.found()),
+            Item::Good(event) => good.push(*event),
+        }
+    }
+    good
+}
+
+async fn event_by_event<'a>(
+    tx: &mut Transaction<'_>,
+    statements: &Statements,
+    names: &GrantNames,
+    items: &[Item<'a>],
+    queue: &mut Queue<'a>,
+) -> Result<Written<'a>, WriteError> {
+    let mut written = Written::default();
+    for item in items {
+        let event = match item {
+            Item::Bad(event) => {
+                queue.refuse(item.found(), &event.why);
+                continue;
+            }
+            Item::Good(event) if queue.waits(&event.account) => {
+                queue.push(item.found());
+                continue;
+            }
+            Item::Good(event) => *event,
+        };
+        match post_one(tx, statements, names, event, &mut written).await {
+            Ok(()) => {}
+            Err(WriteError::Ledger(error)) => return Err(error.into()),
+            Err(WriteError::Data(DataError(why))) => {
+                tracing::error!(
+                    account = event.account,
+                    sequence = event.sequence,
+                    why,
+                    "an event goes to quarantine"
+                );
+                queue.refuse(item.found(), &why);
+            }
+        }
+    }
+    Ok(written)
+}
+
+/// Posts one event behind a savepoint, unless it is in the book already.
+pub(super) async fn post_one<'a>(
+    tx: &mut Transaction<'_>,
+    statements: &Statements,
+    names: &GrantNames,
+    event: &'a Event,
+    written: &mut Written<'a>,
+) -> Result<(), WriteError> {
+    let at = event.position;
+    let place: (i32, i64, i64, i32) = (
+        value::int(at.partition)?,
+        value::bigint(at.epoch)?,
+        value::bigint(at.n)?,
+        value::int(at.index)?,
+    );
+    let there = tx
+        .query_opt(
+            &statements.at_position,
+            &[&place.0, &place.1, &place.2, &place.3],
+        )
+        .await?;
+    match there.map(|row| row.get::<_, Vec<u8>>(0) == event.raw) {
+        Some(true) => {
+            written.repeated += 1;
+            return Ok(());
+        }
+        Some(false) => {
+            return Err(DataError("another event is posted at its position".into()).into());
+        }
+        None => {}
+    }
+    let batch = Batch::of(&[event])?;
+    let savepoint = tx.savepoint("event").await?;
+    rows::write(&savepoint, statements, names, at.partition, &batch).await?;
+    savepoint.commit().await?;
+    written.events += 1;
+    written.learned.extend(batch.new_names());
+    Ok(())
+}
