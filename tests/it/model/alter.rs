@@ -5,9 +5,10 @@ use std::collections::HashMap;
 use holdbook::proto::commit_request::What;
 use holdbook::proto::{self, GrantKind, Overage};
 
+use super::SECOND;
 use super::dice::Dice;
-use super::generate::{SECOND, duration};
 use super::operation::Operation;
+use super::requests::duration;
 
 /// The same call with one field changed.
 pub fn altered(dice: &mut Dice, mut operation: Operation) -> Operation {
@@ -15,19 +16,50 @@ pub fn altered(dice: &mut Dice, mut operation: Operation) -> Operation {
     let throw = dice.below(7);
     match &mut operation {
         Operation::Reserve(r) if throw == 0 => {
-            let (account_id, hold_id, amount) = (r.account_id.clone(), r.hold_id.clone(), r.amount.clone());
+            let (account_id, hold_id, amount) =
+                (r.account_id.clone(), r.hold_id.clone(), r.amount.clone());
             let labels = r.labels.clone();
-            return Operation::Charge(proto::ChargeRequest { account_id, hold_id, amount, labels, durability: 0 });
+            return Operation::Charge(proto::ChargeRequest {
+                account_id,
+                hold_id,
+                amount,
+                labels,
+                durability: 0,
+            });
         }
         Operation::Charge(r) if throw < 2 => {
-            let (account_id, hold_id, amount) = (r.account_id.clone(), r.hold_id.clone(), r.amount.clone());
-            return Operation::Reserve(proto::ReserveRequest { account_id, hold_id, amount, ..Default::default() });
+            let (account_id, hold_id, amount) =
+                (r.account_id.clone(), r.hold_id.clone(), r.amount.clone());
+            return Operation::Reserve(proto::ReserveRequest {
+                account_id,
+                hold_id,
+                amount,
+                ..Default::default()
+            });
         }
         Operation::Reserve(r) => match throw {
             1 | 2 => r.amount = other,
-            3 => r.ttl = if r.ttl.is_some() { None } else { Some(duration(60 * SECOND)) },
-            4 => r.overage = if r.overage == 0 { Overage::Reject } else { Overage::Unspecified } as i32,
-            5 => r.max_commit = if r.max_commit.is_some() { None } else { Some(other) },
+            3 => {
+                r.ttl = if r.ttl.is_some() {
+                    None
+                } else {
+                    Some(duration(60 * SECOND))
+                }
+            }
+            4 => {
+                r.overage = if r.overage == 0 {
+                    Overage::Reject
+                } else {
+                    Overage::Unspecified
+                } as i32
+            }
+            5 => {
+                r.max_commit = if r.max_commit.is_some() {
+                    None
+                } else {
+                    Some(other)
+                }
+            }
             _ => r.labels = HashMap::from([("user".into(), "u1".into())]),
         },
         Operation::Charge(r) if throw < 5 => r.amount = other,
@@ -48,7 +80,13 @@ pub fn altered(dice: &mut Dice, mut operation: Operation) -> Operation {
         Operation::GrantCredits(r) => match throw {
             0 => r.amount = other,
             1 => r.kind = GrantKind::Promo as i32,
-            2 => r.priority = if r.priority.is_some() { None } else { Some(100) },
+            2 => {
+                r.priority = if r.priority.is_some() {
+                    None
+                } else {
+                    Some(100)
+                }
+            }
             3 => (r.expiry, r.rollover) = (None, None),
             4 => r.non_refundable = !r.non_refundable,
             5 => r.provider = "other".into(),

@@ -13,7 +13,10 @@ use super::operation::Reply;
 use super::reference::Refusal;
 
 /// Nothing, or what differs between the server's answer and the model's.
-pub fn of_answers(server: &Result<Reply, Box<Status>>, model: &Result<Reply, Refusal>) -> Option<String> {
+pub fn of_answers(
+    server: &Result<Reply, Box<Status>>,
+    model: &Result<Reply, Refusal>,
+) -> Option<String> {
     match (server, model) {
         (Ok(server), Ok(model)) => {
             let mut server = server.clone();
@@ -22,8 +25,13 @@ pub fn of_answers(server: &Result<Reply, Box<Status>>, model: &Result<Reply, Ref
             of_reply.or((!named).then(|| "durability: the server names none".into()))
         }
         (Err(server), Err(model)) => of_refusals(server, model),
-        (Ok(server), Err(model)) => Some(format!("the model refuses with {model:#?}\nthe server answers {server:#?}")),
-        (Err(server), Ok(model)) => Some(format!("the server refuses: {}\nthe model answers {model:#?}", told(server))),
+        (Ok(server), Err(model)) => Some(format!(
+            "the model refuses with {model:#?}\nthe server answers {server:#?}"
+        )),
+        (Err(server), Ok(model)) => Some(format!(
+            "the server refuses: {}\nthe model answers {model:#?}",
+            told(server)
+        )),
     }
 }
 
@@ -36,7 +44,10 @@ pub fn of_messages<T: Debug + PartialEq>(server: &T, model: &T) -> Option<String
     let paths: BTreeSet<&String> = server.keys().chain(model.keys()).collect();
     let nothing = "(nothing)".to_string();
     let differing = paths.into_iter().filter_map(|path| {
-        let (s, m) = (server.get(path).unwrap_or(&nothing), model.get(path).unwrap_or(&nothing));
+        let (s, m) = (
+            server.get(path).unwrap_or(&nothing),
+            model.get(path).unwrap_or(&nothing),
+        );
         (s != m).then(|| format!("  {path}: server {s}, model {m}"))
     });
     Some(differing.collect::<Vec<_>>().join("\n"))
@@ -61,7 +72,14 @@ fn leaves<T: Debug>(message: &T) -> BTreeMap<String, String> {
                     last.1 - 1
                 });
                 let in_list = open.last().is_some_and(|last| last.0.ends_with('['));
-                (if in_list { count.to_string() } else { String::new() }, line)
+                (
+                    if in_list {
+                        count.to_string()
+                    } else {
+                        String::new()
+                    },
+                    line,
+                )
             }
         };
         if value.ends_with(['{', '(', '[']) {
@@ -69,7 +87,10 @@ fn leaves<T: Debug>(message: &T) -> BTreeMap<String, String> {
             open.push((format!("{name}{bracket}"), 0));
         } else {
             let parents = open.iter().map(|o| o.0.trim_end_matches('['));
-            let path: Vec<&str> = parents.chain([name.as_str()]).filter(|part| !part.is_empty()).collect();
+            let path: Vec<&str> = parents
+                .chain([name.as_str()])
+                .filter(|part| !part.is_empty())
+                .collect();
             found.insert(path.join("."), value.trim_end_matches(',').to_string());
         }
     }
@@ -78,7 +99,13 @@ fn leaves<T: Debug>(message: &T) -> BTreeMap<String, String> {
 
 fn told(status: &Status) -> String {
     let details = status.get_error_details();
-    format!("{:?}: {}\n  {:?}\n  {:?}", status.code(), status.message(), details.error_info(), details.bad_request())
+    format!(
+        "{:?}: {}\n  {:?}\n  {:?}",
+        status.code(),
+        status.message(),
+        details.error_info(),
+        details.bad_request()
+    )
 }
 
 /// Code and HTTP status of a reason, by the table of the contract.
@@ -88,7 +115,9 @@ fn code_of(reason: ErrorReason) -> (Code, &'static str) {
         InsufficientCredits | InDebt => (Code::ResourceExhausted, "402"),
         ConcurrencyLimit | CapacityLimit => (Code::ResourceExhausted, "429"),
         AccountSuspended | AccountFrozen | AccountClosed => (Code::FailedPrecondition, "403"),
-        HoldEnded | AboveHold | AboveMaxCommit | LateWindowPassed | NonRefundable => (Code::FailedPrecondition, "409"),
+        HoldEnded | AboveHold | AboveMaxCommit | LateWindowPassed | NonRefundable => {
+            (Code::FailedPrecondition, "409")
+        }
         IdReused => (Code::AlreadyExists, "409"),
         AccountNotFound | HoldNotFound | GrantNotFound => (Code::NotFound, "404"),
         Invalid => (Code::InvalidArgument, "400"),
@@ -114,9 +143,17 @@ pub fn of_refusals(server: &Status, model: &Refusal) -> Option<String> {
     let details = server.get_error_details();
     let first = model.reasons[0];
     let (code, http_status) = code_of(first);
-    same("code", &format!("{:?}", server.code()), &format!("{code:?}"));
+    same(
+        "code",
+        &format!("{:?}", server.code()),
+        &format!("{code:?}"),
+    );
     let (domain, reason, metadata) = match details.error_info() {
-        Some(info) => (info.domain.clone(), info.reason.clone(), info.metadata.clone()),
+        Some(info) => (
+            info.domain.clone(),
+            info.reason.clone(),
+            info.metadata.clone(),
+        ),
         None => Default::default(),
     };
     same("domain", &domain, "holdbook");
@@ -125,26 +162,58 @@ pub fn of_refusals(server: &Status, model: &Refusal) -> Option<String> {
     same("metadata http_status", &sent("http_status"), http_status);
     if model.reasons.len() > 1 || metadata.contains_key("reasons") {
         let all: Vec<&str> = model.reasons.iter().copied().map(name_of).collect();
-        same("metadata reasons", &sent("reasons").replace(' ', ""), &all.join(","));
+        same(
+            "metadata reasons",
+            &sent("reasons").replace(' ', ""),
+            &all.join(","),
+        );
     }
     for (key, value) in &model.metadata {
-        same(&format!("metadata {key}"), &normal(key, &sent(key), value), value);
+        same(
+            &format!("metadata {key}"),
+            &normal(key, &sent(key), value),
+            value,
+        );
     }
-    let of_credits = matches!(first, ErrorReason::InsufficientCredits | ErrorReason::InDebt);
+    let of_credits = matches!(
+        first,
+        ErrorReason::InsufficientCredits | ErrorReason::InDebt
+    );
     if of_credits && !model.metadata.contains_key("next_expiry") {
         same("metadata next_expiry", &sent("next_expiry"), "(nothing)"); // only while a hold is open
     }
     if first == ErrorReason::IdReused {
         let recorded = serde_json::from_str::<serde_json::Value>(&sent("recorded"));
-        same("metadata recorded is JSON", &format!("{}", recorded.is_ok_and(|r| r.is_object())), "true");
+        same(
+            "metadata recorded is JSON",
+            &format!("{}", recorded.is_ok_and(|r| r.is_object())),
+            "true",
+        );
     }
     let fields = |names: BTreeSet<String>| names.into_iter().collect::<Vec<_>>().join(",");
-    let violated = details.bad_request().map(|b| b.field_violations.iter().map(|v| v.field.clone()).collect());
-    same("violated fields", &fields(violated.unwrap_or_default()), &fields(model.fields.clone()));
-    let quota = details.quota_failure().is_some_and(|q| !q.violations.is_empty());
-    same("QuotaFailure", &quota.to_string(), &(code == Code::ResourceExhausted).to_string());
-    same("message is empty", &server.message().is_empty().to_string(), "false");
-    (!wrong.is_empty()).then(|| format!("{}\nthe server refused: {}", wrong.join("\n"), told(server)))
+    let violated = details
+        .bad_request()
+        .map(|b| b.field_violations.iter().map(|v| v.field.clone()).collect());
+    same(
+        "violated fields",
+        &fields(violated.unwrap_or_default()),
+        &fields(model.fields.clone()),
+    );
+    let quota = details
+        .quota_failure()
+        .is_some_and(|q| !q.violations.is_empty());
+    same(
+        "QuotaFailure",
+        &quota.to_string(),
+        &(code == Code::ResourceExhausted).to_string(),
+    );
+    same(
+        "message is empty",
+        &server.message().is_empty().to_string(),
+        "false",
+    );
+    (!wrong.is_empty())
+        .then(|| format!("{}\nthe server refused: {}", wrong.join("\n"), told(server)))
 }
 
 /// The server's metadata value in the model's form, where the contract leaves the form open.
@@ -154,14 +223,26 @@ fn normal(key: &str, sent: &str, model: &str) -> String {
             Ok(at) => {
                 let shown = format!("{}.{:06}", at.as_second(), at.subsec_nanosecond() / 1000);
                 // No open hold ends before `next_expiry`: an earlier bound is as true.
-                if key == "next_expiry" && shown.as_str() < model { model.into() } else { shown }
+                if key == "next_expiry" && shown.as_str() < model {
+                    model.into()
+                } else {
+                    shown
+                }
             }
             Err(_) => format!("{sent} (not an RFC 3339 instant)"),
         },
         "state" => sent.trim_start_matches("HOLD_STATE_").to_uppercase(),
         "fields" => {
-            let of = |list: &str| list.split(',').map(|f| f.trim().to_string()).collect::<BTreeSet<_>>();
-            if of(sent) == of(model) { model.into() } else { sent.into() }
+            let of = |list: &str| {
+                list.split(',')
+                    .map(|f| f.trim().to_string())
+                    .collect::<BTreeSet<_>>()
+            };
+            if of(sent) == of(model) {
+                model.into()
+            } else {
+                sent.into()
+            }
         }
         _ => sent.into(),
     }

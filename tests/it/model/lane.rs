@@ -9,9 +9,10 @@ use holdbook::proto::{HoldState, ListTransfersRequest};
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
+use super::SECOND;
 use super::dice::Dice;
 use super::difference;
-use super::generate::{DAY, HOUR, SECOND, Step, Subject};
+use super::generate::{Step, Subject};
 use super::operation::{Clients, Operation, Reply};
 use super::reference::{Account, Model, Settings, show};
 use super::report::Report;
@@ -20,7 +21,7 @@ use super::report::Report;
 pub type FreezeHook = Arc<dyn Fn(String, bool) -> BoxFuture<'static, ()> + Send + Sync>;
 
 /// Accounts of a lane that are alive at once.
-const ACCOUNTS: usize = 4;
+pub(super) const ACCOUNTS: usize = 4;
 /// Calls of an account that a difference shows.
 const REMEMBERED: usize = 40;
 /// How often a call is sent again while the server says UNAVAILABLE.
@@ -33,9 +34,11 @@ pub struct Lane {
     pub dice: Dice,
     pub(super) clients: Clients,
     hook: FreezeHook,
-    settings: Settings,
+    pub(super) settings: Settings,
     seed: u64,
-    subjects: Vec<Subject>,
+    pub(super) subjects: Vec<Subject>,
+    /// The account, and the hold, for whose sake the clock was just moved to an edge.
+    pub(super) focus: Option<(String, Option<String>)>,
     accounts_made: u64,
     done: u64,
     pub(super) calls: BTreeMap<String, VecDeque<String>>,
@@ -53,6 +56,7 @@ impl Lane {
             hook,
             seed,
             subjects: Vec::new(),
+            focus: None,
             accounts_made: 0,
             done: 0,
             calls: BTreeMap::new(),
@@ -88,11 +92,19 @@ impl Lane {
             let account_id = format!("m{}-{}-{}", self.seed, self.number, self.accounts_made);
             self.subjects.push(Subject::new(&mut self.dice, account_id));
         }
-        let chosen = self.dice.below(ACCOUNTS as u64) as usize;
+        let focus = self.focus.take().unwrap_or_default();
+        let focused = self.subjects.iter().position(|s| s.account_id == focus.0);
+        let chosen = focused.unwrap_or_else(|| self.dice.below(ACCOUNTS as u64) as usize);
         let now = self.model.now();
         let subject = &mut self.subjects[chosen];
         let account_id = subject.account_id.clone();
-        let step = subject.next(&mut self.dice, self.model.look(&account_id), &self.settings, now);
+        let account = self.model.look(&account_id);
+        let step = match (account, focus.1) {
+            (Some(account), Some(hold_id)) => {
+                subject.aimed(&mut self.dice, account, &hold_id, &self.settings, now)
+            }
+            (account, _) => subject.next(&mut self.dice, account, &self.settings, now),
+        };
         subject.left -= 1;
         let retired = subject.left == 0;
         match step {
@@ -110,9 +122,21 @@ impl Lane {
 
     async fn freeze(&mut self, account_id: &str, frozen: bool) {
         (self.hook)(account_id.into(), frozen).await;
-        if frozen { self.model.freeze(account_id) } else { self.model.unfreeze(account_id) }
-        self.note(account_id, if frozen { "frozen".into() } else { "unfrozen".into() });
-        self.report.happened(if frozen { "frozen" } else { "unfrozen" });
+        if frozen {
+            self.model.freeze(account_id)
+        } else {
+            self.model.unfreeze(account_id)
+        }
+        self.note(
+            account_id,
+            if frozen {
+                "frozen".into()
+            } else {
+                "unfrozen".into()
+            },
+        );
+        self.report
+            .happened(if frozen { "frozen" } else { "unfrozen" });
     }
 
     async fn retire(&mut self, account_id: &str) -> Result<(), String> {
@@ -126,7 +150,10 @@ impl Lane {
                     (false, _) => self.report.happened("final commit"),
                 }
             }
-            account.rows.iter().for_each(|row| self.report.count_row(row));
+            account
+                .rows
+                .iter()
+                .for_each(|row| self.report.count_row(row));
         }
         self.model.forget(account_id);
         self.calls.remove(account_id);
@@ -134,7 +161,11 @@ impl Lane {
     }
 
     /// Sends one call, asks the model, and compares.
-    pub(super) async fn compare(&mut self, operation: Operation, subject: &str) -> Result<(), String> {
+    pub(super) async fn compare(
+        &mut self,
+        operation: Operation,
+        subject: &str,
+    ) -> Result<(), String> {
         let server = self.send(&operation).await;
         let mut model = operation.expect(&mut self.model);
         let outcome = match &mut model {
@@ -142,6 +173,13 @@ impl Lane {
             Err(refusal) => difference::name_of(refusal.reasons[0]),
         };
         self.report.count(operation.rpc(), outcome);
+        if let Some(resource) = model
+            .as_ref()
+            .err()
+            .and_then(|refusal| refusal.metadata.get("resource"))
+        {
+            self.report.happened(&format!("no room for {resource}"));
+        }
         self.note(subject, format!("{operation:?} -> {outcome}"));
         match difference::of_answers(&server, &model) {
             None => Ok(()),
@@ -181,53 +219,57 @@ impl Lane {
             self.seed, self.number, self.done
         )];
         text.push("\nits last calls, oldest first, with the model's outcome:".into());
-        text.extend(self.calls.get(account_id).into_iter().flatten().map(|call| format!("  {call}")));
+        text.extend(
+            self.calls
+                .get(account_id)
+                .into_iter()
+                .flatten()
+                .map(|call| format!("  {call}")),
+        );
         if let Some(account) = self.model.look(account_id) {
-            text.push(format!("\nthe account by the model, after this call:\n{}", drawn(account)));
+            text.push(format!(
+                "\nthe account by the model, after this call:\n{}",
+                drawn(account)
+            ));
             let rows = account.rows.iter().rev().take(12).rev();
             text.push("\nits last rows by the model:".into());
             text.extend(rows.map(row_line));
         }
         text.push("\nits last rows by the server:".into());
-        let request = ListTransfersRequest { account_id: account_id.into(), page_size: 1000, ..Default::default() };
+        let request = ListTransfersRequest {
+            account_id: account_id.into(),
+            page_size: 1000,
+            ..Default::default()
+        };
         match super::inspect::all_transfers(&mut self.clients, &request).await {
             Ok(rows) => text.extend(rows.iter().rev().take(12).rev().map(row_line)),
             Err(status) => text.push(format!("  {status}")),
         }
         text.join("\n")
     }
-
-    /// How far to move the clock next: nothing to months, often to the very instant at which something becomes due.
-    pub fn next_advance(&mut self) -> i64 {
-        let now = self.model.now();
-        let chosen = self.dice.below(ACCOUNTS as u64) as usize;
-        let settings = self.settings;
-        let subject = self.subjects.get(chosen).map(|s| s.account_id.clone()).unwrap_or_default();
-        let edges: Vec<i64> = self.model.look(&subject).map_or(vec![], |account| {
-            let holds = account.holds.iter().flat_map(|h| {
-                let ended = h.ended_at.unwrap_or(i64::MIN / 2);
-                [h.expires_at.unwrap_or(0), ended + settings.late_window, ended + settings.repeat_window]
-            });
-            let grants = account.grants.iter().flat_map(|g| [g.starts_at, g.expires_at.unwrap_or(0)]);
-            holds.chain(grants).filter(|at| *at > now && *at < now + 60 * DAY).collect()
-        });
-        match self.dice.below(100) {
-            0..40 if !edges.is_empty() => self.dice.pick(&edges) - now + self.dice.pick(&[0, 0, 0, -1, 1]),
-            0..75 => self.dice.pick(&[0, 1, 1000, 300_000, SECOND, 10 * SECOND, 60 * SECOND, 600 * SECOND]),
-            75..92 => self.dice.pick(&[HOUR, 2 * HOUR, 6 * HOUR]),
-            92..98 => self.dice.pick(&[DAY, DAY + 1, 2 * DAY]),
-            _ => self.dice.pick(&[7 * DAY, 31 * DAY, 92 * DAY]),
-        }
-    }
 }
 
 fn row_line(row: &holdbook::proto::Transfer) -> String {
     let at = row.occurred_at.unwrap_or_default();
-    let to = if row.to_grant_id.is_empty() { String::new() } else { format!(" into {}", row.to_grant_id) };
+    let to = if row.to_grant_id.is_empty() {
+        String::new()
+    } else {
+        format!(" into {}", row.to_grant_id)
+    };
     format!(
         "  {}.{} {} {:?} -> {:?} {} grant {:?} {:?}{to} hold {:?} actor {:?} at {}.{:09}",
-        row.sequence, row.index, row.event, row.debit(), row.credit(), row.amount, row.grant_id, row.grant_kind(), row.hold_id,
-        row.actor, at.seconds, at.nanos
+        row.sequence,
+        row.index,
+        row.event,
+        row.debit(),
+        row.credit(),
+        row.amount,
+        row.grant_id,
+        row.grant_kind(),
+        row.hold_id,
+        row.actor,
+        at.seconds,
+        at.nanos
     )
 }
 
@@ -235,9 +277,17 @@ fn row_line(row: &holdbook::proto::Transfer) -> String {
 fn drawn(account: &Account) -> String {
     let mut lines = vec![format!(
         "  {:?} free {} held {} debt {} pending {} promised {} available {} overdraft {} credit {} sequence {} etag {}",
-        account.state(), show(account.free()), show(account.held()), show(account.debt), show(account.pending()),
-        show(account.promised()), show(account.available()), show(account.overdraft_limit), show(account.credit_limit),
-        account.sequence, account.etag
+        account.state(),
+        show(account.free()),
+        show(account.held()),
+        show(account.debt),
+        show(account.pending()),
+        show(account.promised()),
+        show(account.available()),
+        show(account.overdraft_limit),
+        show(account.credit_limit),
+        account.sequence,
+        account.etag
     )];
     for g in account.grants.iter().rev().take(25) {
         lines.push(format!(
@@ -245,10 +295,23 @@ fn drawn(account: &Account) -> String {
             g.id, g.kind, g.standing, show(g.amount), show(g.free), g.priority, g.starts_at, g.expires_at, g.rollover, g.room
         ));
     }
-    let open = account.holds.iter().rev().filter(|h| h.state == HoldState::Open);
-    let ended = account.holds.iter().rev().filter(|h| h.state != HoldState::Open).take(12);
+    let open = account
+        .holds
+        .iter()
+        .rev()
+        .filter(|h| h.state == HoldState::Open);
+    let ended = account
+        .holds
+        .iter()
+        .rev()
+        .filter(|h| h.state != HoldState::Open)
+        .take(12);
     for h in open.chain(ended) {
-        let pins: Vec<String> = h.pins.iter().map(|(g, amount)| format!("{} {}", account.grants[*g].id, show(*amount))).collect();
+        let pins: Vec<String> = h
+            .pins
+            .iter()
+            .map(|(g, amount)| format!("{} {}", account.grants[*g].id, show(*amount)))
+            .collect();
         lines.push(format!(
             "  hold {} {:?} pins [{}] promise {} charged {} overdrawn {} absorbed {} released {} refunded {} max {:?} {:?} from {} to {:?}, ended {:?}",
             h.id, h.state, pins.join(", "), show(h.promise), show(h.charged), show(h.overdrawn), show(h.absorbed), show(h.released),

@@ -35,9 +35,17 @@ impl Mirror {
 type Answering<'b, T> = Pin<Box<dyn Future<Output = Result<Response<T>, Status>> + Send + 'b>>;
 
 fn page<T>(rows: Vec<T>, page_size: u32, page_token: &str) -> (Vec<T>, String) {
-    let size = if page_size == 0 { 100 } else { page_size as usize };
+    let size = if page_size == 0 {
+        100
+    } else {
+        page_size as usize
+    };
     let from: usize = page_token.parse().unwrap_or(0);
-    let next = if rows.len() > from + size { (from + size).to_string() } else { String::new() };
+    let next = if rows.len() > from + size {
+        (from + size).to_string()
+    } else {
+        String::new()
+    };
     (rows.into_iter().skip(from).take(size).collect(), next)
 }
 
@@ -54,18 +62,31 @@ fn status_of(refusal: Refusal) -> Status {
         EtagMismatch => (Code::Aborted, 409),
         _ => (Code::FailedPrecondition, 409),
     };
-    let mut metadata: std::collections::HashMap<String, String> = refusal.metadata.into_iter().collect();
+    let mut metadata: std::collections::HashMap<String, String> =
+        refusal.metadata.into_iter().collect();
     for instant in ["next_expiry", "expired_at"] {
         if let Some(value) = metadata.get_mut(instant) {
             let (seconds, micros) = value.split_once('.').expect("seconds and micros");
             let nanos = 1000 * micros.parse::<i32>().expect("micros");
-            *value = jiff::Timestamp::new(seconds.parse().expect("seconds"), nanos).expect("an instant").to_string();
+            *value = jiff::Timestamp::new(seconds.parse().expect("seconds"), nanos)
+                .expect("an instant")
+                .to_string();
         }
     }
     metadata.insert("http_status".into(), http_status.to_string());
     metadata.insert("recorded".into(), "{}".into());
-    metadata.insert("reasons".into(), refusal.reasons.iter().copied().map(name_of).collect::<Vec<_>>().join(","));
-    let mut details = ErrorDetails::with_error_info(name_of(refusal.reasons[0]), "holdbook", metadata);
+    metadata.insert(
+        "reasons".into(),
+        refusal
+            .reasons
+            .iter()
+            .copied()
+            .map(name_of)
+            .collect::<Vec<_>>()
+            .join(","),
+    );
+    let mut details =
+        ErrorDetails::with_error_info(name_of(refusal.reasons[0]), "holdbook", metadata);
     if code == Code::ResourceExhausted {
         details.add_quota_failure_violation("account", "limit");
     }
@@ -149,9 +170,14 @@ impl AccountService for Mirror {
     ) -> Result<Response<proto::ListTransfersResponse>, Status> {
         let request = request.into_inner();
         let mut transfers = self.model().list_transfers(&request).map_err(status_of)?;
-        transfers.iter_mut().for_each(|row| row.booked_at = row.occurred_at);
+        transfers
+            .iter_mut()
+            .for_each(|row| row.booked_at = row.occurred_at);
         let (transfers, next_page_token) = page(transfers, request.page_size, &request.page_token);
-        Ok(Response::new(proto::ListTransfersResponse { transfers, next_page_token }))
+        Ok(Response::new(proto::ListTransfersResponse {
+            transfers,
+            next_page_token,
+        }))
     }
 }
 
@@ -166,22 +192,37 @@ impl GrantService for Mirror {
 
 #[tonic::async_trait]
 impl TestClockService for Mirror {
-    async fn now(&self, _: Request<proto::NowRequest>) -> Result<Response<proto::NowResponse>, Status> {
-        Ok(Response::new(proto::NowResponse { now: Some(timestamp(self.model().now())) }))
+    async fn now(
+        &self,
+        _: Request<proto::NowRequest>,
+    ) -> Result<Response<proto::NowResponse>, Status> {
+        Ok(Response::new(proto::NowResponse {
+            now: Some(timestamp(self.model().now())),
+        }))
     }
 
-    async fn advance(&self, request: Request<proto::AdvanceRequest>) -> Result<Response<proto::AdvanceResponse>, Status> {
+    async fn advance(
+        &self,
+        request: Request<proto::AdvanceRequest>,
+    ) -> Result<Response<proto::AdvanceResponse>, Status> {
         let by = request.into_inner().by.unwrap_or_default();
         let mut model = self.model();
         model.advance(by.seconds * SECOND + i64::from(by.nanos) / 1000);
-        Ok(Response::new(proto::AdvanceResponse { now: Some(timestamp(model.now())) }))
+        Ok(Response::new(proto::AdvanceResponse {
+            now: Some(timestamp(model.now())),
+        }))
     }
 }
 
 /// Runs against a mirror with these settings.
 async fn run_against_mirror(settings: Settings, operations: u64, seed: u64) -> Report {
-    let mirror = Mirror(Arc::new(Mutex::new(Model::new(20_000 * DAY + 123_456, settings))));
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let mirror = Mirror(Arc::new(Mutex::new(Model::new(
+        20_000 * DAY + 123_456,
+        settings,
+    ))));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("a free port");
     let address = format!("http://{}", listener.local_addr().expect("a bound port"));
     let server = Server::builder()
         .add_service(MeteringServiceServer::new(mirror.clone()))
@@ -190,10 +231,18 @@ async fn run_against_mirror(settings: Settings, operations: u64, seed: u64) -> R
         .add_service(TestClockServiceServer::new(mirror.clone()))
         .serve_with_incoming(TcpListenerStream::new(listener));
     let server = tokio::spawn(server);
-    let channel = Channel::from_shared(address).expect("an address").connect().await.expect("the mirror listens");
+    let channel = Channel::from_shared(address)
+        .expect("an address")
+        .connect()
+        .await
+        .expect("the mirror listens");
     let hook: FreezeHook = Arc::new(move |account_id, frozen| {
         let mut model = mirror.model();
-        if frozen { model.freeze(&account_id) } else { model.unfreeze(&account_id) }
+        if frozen {
+            model.freeze(&account_id)
+        } else {
+            model.unfreeze(&account_id)
+        }
         Box::pin(std::future::ready(()))
     });
     let report = runner::run(Clients::new(channel), hook, SETTINGS, operations, seed).await;
@@ -213,17 +262,60 @@ async fn the_model_does_not_differ_from_itself() {
 #[tokio::test]
 async fn a_server_that_is_a_little_off_is_found_out() {
     let off = [
-        ("default_ttl", Settings { default_ttl: SETTINGS.default_ttl + 1, ..SETTINGS }),
-        ("max_ttl", Settings { max_ttl: SETTINGS.max_ttl + SECOND, ..SETTINGS }),
-        ("max_lifetime", Settings { max_lifetime: SETTINGS.max_lifetime - 1, ..SETTINGS }),
-        ("repeat_window", Settings { repeat_window: SETTINGS.repeat_window + 1, ..SETTINGS }),
-        ("late_window", Settings { late_window: SETTINGS.late_window - 1, ..SETTINGS }),
-        ("refund_ttl", Settings { refund_ttl: SETTINGS.refund_ttl + 1, ..SETTINGS }),
+        (
+            "default_ttl",
+            Settings {
+                default_ttl: SETTINGS.default_ttl + 1,
+                ..SETTINGS
+            },
+        ),
+        (
+            "max_ttl",
+            Settings {
+                max_ttl: SETTINGS.max_ttl + SECOND,
+                ..SETTINGS
+            },
+        ),
+        (
+            "max_lifetime",
+            Settings {
+                max_lifetime: SETTINGS.max_lifetime - 1,
+                ..SETTINGS
+            },
+        ),
+        (
+            "repeat_window",
+            Settings {
+                repeat_window: SETTINGS.repeat_window + 1,
+                ..SETTINGS
+            },
+        ),
+        (
+            "late_window",
+            Settings {
+                late_window: SETTINGS.late_window - 1,
+                ..SETTINGS
+            },
+        ),
+        (
+            "refund_ttl",
+            Settings {
+                refund_ttl: SETTINGS.refund_ttl + 1,
+                ..SETTINGS
+            },
+        ),
     ];
     for (which, settings) in off {
         let report = run_against_mirror(settings, 30_000, 1).await;
         println!("{which}: found after {} operations", report.operations);
-        assert!(!report.differences.is_empty(), "{which} is off and nobody noticed");
-        assert!(report.differences[0].contains("its last calls"), "{}", report.differences[0]);
+        assert!(
+            !report.differences.is_empty(),
+            "{which} is off and nobody noticed"
+        );
+        assert!(
+            report.differences[0].contains("its last calls"),
+            "{}",
+            report.differences[0]
+        );
     }
 }

@@ -4,6 +4,7 @@
 //! a difference is found. Nothing here knows how the service does it.
 
 mod alter;
+mod clock;
 mod dice;
 mod difference;
 mod generate;
@@ -13,8 +14,10 @@ mod mirror;
 mod operation;
 mod reference;
 mod report;
+mod requests;
 mod rules;
 mod runner;
+mod script;
 mod spoil;
 mod tables;
 
@@ -30,11 +33,11 @@ const SECOND: i64 = 1_000_000;
 const HOUR: i64 = 3600 * SECOND;
 const DAY: i64 = 24 * HOUR;
 
-/// The defaults of the configuration, which the test stack runs with.
+/// What the test stack runs with: the defaults, but so short a lifetime that holds meet it.
 const SETTINGS: Settings = Settings {
     default_ttl: HOUR,
-    max_ttl: 7 * DAY,
-    max_lifetime: 30 * DAY,
+    max_ttl: DAY,
+    max_lifetime: 26 * HOUR,
     repeat_window: DAY,
     late_window: DAY,
     refund_ttl: 30 * DAY,
@@ -42,7 +45,9 @@ const SETTINGS: Settings = Settings {
 
 fn from_environment(name: &str, default: u64) -> u64 {
     match env::var(name) {
-        Ok(text) => text.parse().unwrap_or_else(|_| panic!("{name} is {text:?}; it must be a whole number")),
+        Ok(text) => text
+            .parse()
+            .unwrap_or_else(|_| panic!("{name} is {text:?}; it must be a whole number")),
         Err(_) => default,
     }
 }
@@ -50,7 +55,9 @@ fn from_environment(name: &str, default: u64) -> u64 {
 /// OPS (default 50,000) random calls from SEED (default: the clock's) against the real service.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn random_sequences() {
-    let since_1970 = std::time::SystemTime::UNIX_EPOCH.elapsed().expect("a clock after 1970");
+    let since_1970 = std::time::SystemTime::UNIX_EPOCH
+        .elapsed()
+        .expect("a clock after 1970");
     let seed = from_environment("SEED", since_1970.as_secs());
     let operations = from_environment("OPS", 50_000);
     let stack = Arc::new(Stack::start_with_test_clock().await);
@@ -58,11 +65,22 @@ async fn random_sequences() {
     let hook: FreezeHook = Arc::new(move |account_id, frozen| {
         let stack = stack.clone();
         Box::pin(async move {
-            if frozen { stack.freeze(&account_id).await } else { stack.unfreeze(&account_id).await }
+            if frozen {
+                stack.freeze(&account_id).await
+            } else {
+                stack.unfreeze(&account_id).await
+            }
         })
     });
     let report = runner::run(clients, hook, SETTINGS, operations, seed).await;
     println!("{report}");
-    assert!(report.differences.is_empty(), "the service and the model differ; SEED={seed} OPS={operations} shows it again");
-    assert_eq!(report.missing(), Vec::<String>::new(), "the run was too tame: these did not occur often enough");
+    assert!(
+        report.differences.is_empty(),
+        "the service and the model differ; SEED={seed} OPS={operations} shows it again"
+    );
+    assert_eq!(
+        report.missing(),
+        Vec::<String>::new(),
+        "the run was too tame: these did not occur often enough"
+    );
 }

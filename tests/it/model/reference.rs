@@ -10,7 +10,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use holdbook::proto::commit_request::What;
 use holdbook::proto::grant_credits_request::Expiry;
-use holdbook::proto::{self, ErrorReason, GrantAmount, GrantKind, GrantState, HoldState, LedgerAccount, Overage, Transfer};
+use holdbook::proto::{
+    self, ErrorReason, GrantAmount, GrantKind, GrantState, HoldState, LedgerAccount, Overage,
+    Transfer,
+};
 use prost_types::{Duration, Timestamp};
 
 /// Micro-credits. // A1
@@ -50,12 +53,22 @@ pub struct Refusal {
 type Answer<T> = Result<T, Refusal>;
 
 fn refuse(reason: ErrorReason, metadata: &[(&str, String)]) -> Refusal {
-    let metadata = metadata.iter().map(|(k, v)| (k.to_string(), v.clone())).collect();
-    Refusal { reasons: vec![reason], metadata, fields: BTreeSet::new() }
+    let metadata = metadata
+        .iter()
+        .map(|(k, v)| (k.to_string(), v.clone()))
+        .collect();
+    Refusal {
+        reasons: vec![reason],
+        metadata,
+        fields: BTreeSet::new(),
+    }
 }
 
 fn invalid(field: &str) -> Refusal {
-    Refusal { fields: BTreeSet::from([field.to_string()]), ..refuse(ErrorReason::Invalid, &[]) }
+    Refusal {
+        fields: BTreeSet::from([field.to_string()]),
+        ..refuse(ErrorReason::Invalid, &[])
+    }
 }
 
 /// I3: the fields that differ, or nothing.
@@ -64,7 +77,10 @@ fn same_content(differences: &[(&str, bool)]) -> Answer<()> {
     if fields.is_empty() {
         return Ok(());
     }
-    Err(refuse(ErrorReason::IdReused, &[("fields", fields.join(","))]))
+    Err(refuse(
+        ErrorReason::IdReused,
+        &[("fields", fields.join(","))],
+    ))
 }
 
 /// Where a grant stands; G7 pending, G2 expired, G6 revoked, C2 closed.
@@ -207,7 +223,11 @@ pub struct Model {
 
 impl Model {
     pub fn new(now: Micros, settings: Settings) -> Self {
-        Self { now, settings, accounts: Vec::new() }
+        Self {
+            now,
+            settings,
+            accounts: Vec::new(),
+        }
     }
 
     pub fn now(&self) -> Micros {
@@ -235,7 +255,11 @@ impl Model {
 
     fn account(&mut self, account_id: &str) -> Answer<&mut Account> {
         let (now, refused) = (self.now, refuse(ErrorReason::AccountNotFound, &[]));
-        let account = self.accounts.iter_mut().find(|a| a.created.account_id == account_id).ok_or(refused)?;
+        let account = self
+            .accounts
+            .iter_mut()
+            .find(|a| a.created.account_id == account_id)
+            .ok_or(refused)?;
         account.apply_due(now); // T2
         Ok(account)
     }
@@ -251,21 +275,40 @@ impl Model {
     }
 
     fn set_frozen(&mut self, account_id: &str, frozen: bool) {
-        let Ok(account) = self.account(account_id) else { return };
+        let Ok(account) = self.account(account_id) else {
+            return;
+        };
         if account.frozen != frozen {
-            account.begin(if frozen { "account_frozen" } else { "account_unfrozen" }, "");
+            account.begin(
+                if frozen {
+                    "account_frozen"
+                } else {
+                    "account_unfrozen"
+                },
+                "",
+            );
             account.frozen = frozen;
             account.etag += 1; // C3
             account.check();
         }
     }
 
-    pub fn create_account(&mut self, r: &proto::CreateAccountRequest) -> Answer<proto::CreateAccountResponse> {
+    pub fn create_account(
+        &mut self,
+        r: &proto::CreateAccountRequest,
+    ) -> Answer<proto::CreateAccountResponse> {
         let mut fields = Fields::default();
         fields.check(is_account_id(&r.account_id), "account_id");
-        let overdraft = fields.optional_amount(&r.overdraft_limit, 0, "overdraft_limit").unwrap_or(0);
-        let credit = fields.optional_amount(&r.credit_limit, 0, "credit_limit").unwrap_or(0);
-        fields.check(credit <= overdraft || fields.has("overdraft_limit"), "credit_limit"); // D2
+        let overdraft = fields
+            .optional_amount(&r.overdraft_limit, 0, "overdraft_limit")
+            .unwrap_or(0);
+        let credit = fields
+            .optional_amount(&r.credit_limit, 0, "credit_limit")
+            .unwrap_or(0);
+        fields.check(
+            credit <= overdraft || fields.has("overdraft_limit"),
+            "credit_limit",
+        ); // D2
         fields.check(r.max_open_holds <= 1_000_000, "max_open_holds");
         fields.durability(r.durability);
         fields.done()?;
@@ -273,12 +316,25 @@ impl Model {
         if let Ok(account) = self.account(&r.account_id) {
             let first = &account.created; // I1, C2: the id is never reused
             same_content(&[
-                ("overdraft_limit", first.overdraft_limit.as_deref().map(parse) != r.overdraft_limit.as_deref().map(parse)),
-                ("credit_limit", first.credit_limit.as_deref().map(parse) != r.credit_limit.as_deref().map(parse)),
+                (
+                    "overdraft_limit",
+                    first.overdraft_limit.as_deref().map(parse)
+                        != r.overdraft_limit.as_deref().map(parse),
+                ),
+                (
+                    "credit_limit",
+                    first.credit_limit.as_deref().map(parse)
+                        != r.credit_limit.as_deref().map(parse),
+                ),
                 ("max_open_holds", first.max_open_holds != r.max_open_holds),
             ])?;
             let (balance, account) = (Some(account.balance()), Some(account.shown()));
-            return Ok(proto::CreateAccountResponse { account, balance, replayed: true, durability: 0 }); // I2
+            return Ok(proto::CreateAccountResponse {
+                account,
+                balance,
+                replayed: true,
+                durability: 0,
+            }); // I2
         }
         let mut account = Account::new(r, overdraft, credit, now);
         account.begin("account_created", "");
@@ -293,27 +349,44 @@ impl Model {
         Ok(answer)
     }
 
-    pub fn get_account(&mut self, r: &proto::GetAccountRequest) -> Answer<proto::GetAccountResponse> {
+    pub fn get_account(
+        &mut self,
+        r: &proto::GetAccountRequest,
+    ) -> Answer<proto::GetAccountResponse> {
         let mut fields = Fields::default();
         fields.check(is_account_id(&r.account_id), "account_id");
         fields.done()?;
         let account = self.account(&r.account_id)?;
-        Ok(proto::GetAccountResponse { account: Some(account.shown()), balance: Some(account.balance()) })
+        Ok(proto::GetAccountResponse {
+            account: Some(account.shown()),
+            balance: Some(account.balance()),
+        })
     }
 
-    pub fn get_balance(&mut self, r: &proto::GetBalanceRequest) -> Answer<proto::GetBalanceResponse> {
+    pub fn get_balance(
+        &mut self,
+        r: &proto::GetBalanceRequest,
+    ) -> Answer<proto::GetBalanceResponse> {
         let mut fields = Fields::default();
         fields.check(is_account_id(&r.account_id), "account_id");
         fields.done()?;
-        Ok(proto::GetBalanceResponse { balance: Some(self.account(&r.account_id)?.balance()) })
+        Ok(proto::GetBalanceResponse {
+            balance: Some(self.account(&r.account_id)?.balance()),
+        })
     }
 
-    pub fn update_account(&mut self, r: &proto::UpdateAccountRequest) -> Answer<proto::UpdateAccountResponse> {
+    pub fn update_account(
+        &mut self,
+        r: &proto::UpdateAccountRequest,
+    ) -> Answer<proto::UpdateAccountResponse> {
         let mut fields = Fields::default();
         fields.check(is_account_id(&r.account_id), "account_id");
         let overdraft = fields.optional_amount(&r.overdraft_limit, 0, "overdraft_limit");
         let credit = fields.optional_amount(&r.credit_limit, 0, "credit_limit");
-        fields.check(r.max_open_holds.is_none_or(|n| n <= 1_000_000), "max_open_holds");
+        fields.check(
+            r.max_open_holds.is_none_or(|n| n <= 1_000_000),
+            "max_open_holds",
+        );
         fields.check((0..=2).contains(&r.state), "state"); // C1: a caller sets active or suspended only
         fields.durability(r.durability);
         fields.done()?;
@@ -322,27 +395,52 @@ impl Model {
             return Err(refuse(ErrorReason::AccountClosed, &[])); // C2, C3: first
         }
         if !r.etag.is_empty() && r.etag != a.etag.to_string() {
-            return Err(refuse(ErrorReason::EtagMismatch, &[("etag", a.etag.to_string())])); // C3
+            return Err(refuse(
+                ErrorReason::EtagMismatch,
+                &[("etag", a.etag.to_string())],
+            )); // C3
         }
-        let before = (a.overdraft_limit, a.credit_limit, a.max_open_holds, a.suspended);
+        let before = (
+            a.overdraft_limit,
+            a.credit_limit,
+            a.max_open_holds,
+            a.suspended,
+        );
         let suspended = match r.state {
             0 => a.suspended,
             state => state == proto::AccountState::Suspended as i32, // C1: survives a freeze
         };
-        let after = (overdraft.unwrap_or(before.0), credit.unwrap_or(before.1), r.max_open_holds.unwrap_or(before.2), suspended);
+        let after = (
+            overdraft.unwrap_or(before.0),
+            credit.unwrap_or(before.1),
+            r.max_open_holds.unwrap_or(before.2),
+            suspended,
+        );
         if after.1 > after.0 {
             return Err(invalid("credit_limit")); // D2, C3: last
         }
         if after != before {
             a.begin("account_updated", ""); // C3: an event; one that changes nothing makes none
-            (a.overdraft_limit, a.credit_limit, a.max_open_holds, a.suspended) = after; // D1: debt stays as it is
+            (
+                a.overdraft_limit,
+                a.credit_limit,
+                a.max_open_holds,
+                a.suspended,
+            ) = after; // D1: debt stays as it is
             a.etag += 1;
             a.check();
         }
-        Ok(proto::UpdateAccountResponse { account: Some(a.shown()), balance: Some(a.balance()), durability: 0 })
+        Ok(proto::UpdateAccountResponse {
+            account: Some(a.shown()),
+            balance: Some(a.balance()),
+            durability: 0,
+        })
     }
 
-    pub fn close_account(&mut self, r: &proto::CloseAccountRequest) -> Answer<proto::CloseAccountResponse> {
+    pub fn close_account(
+        &mut self,
+        r: &proto::CloseAccountRequest,
+    ) -> Answer<proto::CloseAccountResponse> {
         let mut fields = Fields::default();
         fields.check(is_account_id(&r.account_id), "account_id");
         fields.durability(r.durability);
@@ -350,7 +448,12 @@ impl Model {
         let a = self.account(&r.account_id)?;
         if let Some(first) = a.closed.clone() {
             let (account, balance) = (Some(a.shown()), Some(a.balance()));
-            return Ok(proto::CloseAccountResponse { account, balance, replayed: true, ..first }); // I1, I2
+            return Ok(proto::CloseAccountResponse {
+                account,
+                balance,
+                replayed: true,
+                ..first
+            }); // I1, I2
         }
         a.begin("account_closed", "");
         let (mut breakage, mut lapsed) = (0, 0);
@@ -359,7 +462,13 @@ impl Model {
                 Standing::Pending => lapsed += a.grants[g].amount, // C2: pending ones lapse, no transfer
                 Standing::Started => {
                     let free = std::mem::take(&mut a.grants[g].free);
-                    a.post(LedgerAccount::Free, LedgerAccount::Breakage, free, Some(g), None); // C2
+                    a.post(
+                        LedgerAccount::Free,
+                        LedgerAccount::Breakage,
+                        free,
+                        Some(g),
+                        None,
+                    ); // C2
                     breakage += free;
                 }
                 Standing::Expired | Standing::Revoked | Standing::Closed => continue,
@@ -367,22 +476,36 @@ impl Model {
             a.grants[g].standing = Standing::Closed;
         }
         a.etag += 1; // C3
-        let mut answer = proto::CloseAccountResponse { breakage: show(breakage), lapsed: show(lapsed), ..Default::default() };
+        let mut answer = proto::CloseAccountResponse {
+            breakage: show(breakage),
+            lapsed: show(lapsed),
+            ..Default::default()
+        };
         a.closed = Some(answer.clone()); // C2: open holds go on, debt stays
         a.check();
         (answer.account, answer.balance) = (Some(a.shown()), Some(a.balance()));
         Ok(answer)
     }
 
-    pub fn grant_credits(&mut self, r: &proto::GrantCreditsRequest) -> Answer<proto::GrantCreditsResponse> {
+    pub fn grant_credits(
+        &mut self,
+        r: &proto::GrantCreditsRequest,
+    ) -> Answer<proto::GrantCreditsResponse> {
         let asked = check_grant(r)?;
         let a = self.account(&r.account_id)?;
         if let Some(grant) = a.grants.iter().find(|g| g.id == r.grant_id) {
             // G5: unique per account and remembered for ever.
-            let first = grant.request.as_ref().expect("a caller's grant id has no tilde");
+            let first = grant
+                .request
+                .as_ref()
+                .expect("a caller's grant id has no tilde");
             same_grant(first, r)?;
             let made = grant.made.clone().expect("set when it was made");
-            return Ok(proto::GrantCreditsResponse { balance: Some(a.balance()), replayed: true, ..made }); // I2
+            return Ok(proto::GrantCreditsResponse {
+                balance: Some(a.balance()),
+                replayed: true,
+                ..made
+            }); // I2
         }
         let starts_at = asked.starts_at.unwrap_or(a.now).max(a.now); // G2: a start in the past means now
         let (field, expires_at) = match asked.expiry {
@@ -417,14 +540,28 @@ impl Model {
             forgotten: false,
         });
         let g = a.grants.len() - 1;
-        let settled = if starts_at <= a.now { a.start_grant(g) } else { 0 }; // G7: pending is not posted
-        let made = proto::GrantCreditsResponse { grant: Some(a.shown_grant(g)), settled: show(settled), ..Default::default() };
+        let settled = if starts_at <= a.now {
+            a.start_grant(g)
+        } else {
+            0
+        }; // G7: pending is not posted
+        let made = proto::GrantCreditsResponse {
+            grant: Some(a.shown_grant(g)),
+            settled: show(settled),
+            ..Default::default()
+        };
         a.grants[g].made = Some(made.clone());
         a.check();
-        Ok(proto::GrantCreditsResponse { balance: Some(a.balance()), ..made })
+        Ok(proto::GrantCreditsResponse {
+            balance: Some(a.balance()),
+            ..made
+        })
     }
 
-    pub fn revoke_grant(&mut self, r: &proto::RevokeGrantRequest) -> Answer<proto::RevokeGrantResponse> {
+    pub fn revoke_grant(
+        &mut self,
+        r: &proto::RevokeGrantRequest,
+    ) -> Answer<proto::RevokeGrantResponse> {
         let mut fields = Fields::default();
         fields.check(is_account_id(&r.account_id), "account_id");
         fields.check(is_grant_id(&r.grant_id), "grant_id");
@@ -435,9 +572,17 @@ impl Model {
         let g = found.ok_or_else(|| refuse(ErrorReason::GrantNotFound, &[]))?;
         if let Some(first) = a.grants[g].revoke.clone() {
             let balance = Some(a.balance());
-            return Ok(proto::RevokeGrantResponse { balance, replayed: true, ..first }); // G6: once per grant; I1, I2
+            return Ok(proto::RevokeGrantResponse {
+                balance,
+                replayed: true,
+                ..first
+            }); // G6: once per grant; I1, I2
         }
-        if a.grants[g].request.as_ref().is_some_and(|r| r.non_refundable) {
+        if a.grants[g]
+            .request
+            .as_ref()
+            .is_some_and(|r| r.non_refundable)
+        {
             return Err(refuse(ErrorReason::NonRefundable, &[])); // G6
         }
         a.begin("revoke", ""); // also when it takes nothing
@@ -445,17 +590,30 @@ impl Model {
             Standing::Pending => a.grants[g].amount, // G6: lapses, no transfer
             Standing::Started => {
                 let free = std::mem::take(&mut a.grants[g].free);
-                a.post(LedgerAccount::Free, LedgerAccount::Issued, free, Some(g), None); // G6: the unpinned part at once
+                a.post(
+                    LedgerAccount::Free,
+                    LedgerAccount::Issued,
+                    free,
+                    Some(g),
+                    None,
+                ); // G6: the unpinned part at once
                 free
             }
             Standing::Expired | Standing::Revoked | Standing::Closed => 0,
         };
         a.grants[g].standing = Standing::Revoked; // G6: the pins when they come back
         let (revoked, outstanding) = (show(revoked), show(a.pinned(g)));
-        let first = proto::RevokeGrantResponse { revoked, outstanding, ..Default::default() };
+        let first = proto::RevokeGrantResponse {
+            revoked,
+            outstanding,
+            ..Default::default()
+        };
         a.grants[g].revoke = Some(first.clone());
         a.check();
-        Ok(proto::RevokeGrantResponse { balance: Some(a.balance()), ..first })
+        Ok(proto::RevokeGrantResponse {
+            balance: Some(a.balance()),
+            ..first
+        })
     }
 
     pub fn reserve(&mut self, r: &proto::ReserveRequest) -> Answer<proto::ReserveResponse> {
@@ -464,7 +622,9 @@ impl Model {
         fields.check(is_account_id(&r.account_id), "account_id");
         fields.check(is_hold_id(&r.hold_id), "hold_id"); // H2
         let amount = fields.amount(&r.amount, 0, "amount"); // A4: may be 0
-        let ttl = fields.ttl(r.ttl.as_ref(), set.max_ttl).unwrap_or(set.default_ttl); // H4
+        let ttl = fields
+            .ttl(r.ttl.as_ref(), set.max_ttl)
+            .unwrap_or(set.default_ttl); // H4
         fields.check((0..=2).contains(&r.overage), "overage");
         let max_commit = fields.optional_amount(&r.max_commit, 0, "max_commit");
         fields.check(are_labels(&r.labels), "labels");
@@ -473,17 +633,28 @@ impl Model {
         let a = self.account(&r.account_id)?;
         if let Some(h) = a.remembered(&r.hold_id, set.repeat_window) {
             let Made::Reserve(first, made) = a.holds[h].made.clone() else {
-                return Err(refuse(ErrorReason::IdReused, &[("fields", "method".into())])); // I3
+                return Err(refuse(
+                    ErrorReason::IdReused,
+                    &[("fields", "method".into())],
+                )); // I3
             };
             same_content(&[
                 ("amount", parse(&first.amount) != parse(&r.amount)),
                 ("ttl", first.ttl != r.ttl), // I2: durations as sent
                 ("overage", overage(first.overage) != overage(r.overage)),
-                ("max_commit", first.max_commit.as_deref().map(parse) != r.max_commit.as_deref().map(parse)),
+                (
+                    "max_commit",
+                    first.max_commit.as_deref().map(parse) != r.max_commit.as_deref().map(parse),
+                ),
                 ("labels", first.labels != r.labels),
             ])?;
             let (hold, balance) = (Some(a.shown_hold(h)), Some(a.balance()));
-            return Ok(proto::ReserveResponse { hold, balance, replayed: true, ..made }); // I2
+            return Ok(proto::ReserveResponse {
+                hold,
+                balance,
+                replayed: true,
+                ..made
+            }); // I2
         }
         a.check_limits(amount, true)?; // H3: refused, and nothing remembers it
         let wanted = a.take_in_burn_order(amount); // H1
@@ -492,11 +663,22 @@ impl Model {
         (hold.pins, hold.promise, hold.requested) = (wanted.clone(), promise, amount);
         (hold.expires_at, hold.max_commit) = (Some(a.now + ttl), max_commit);
         let (pinned, promised) = (a.amounts(&wanted), show(promise));
-        let mut answer = proto::ReserveResponse { pinned, promised, ..Default::default() };
-        hold.made = Made::Reserve(proto::ReserveRequest { validate_only: false, ..r.clone() }, answer.clone());
+        let mut answer = proto::ReserveResponse {
+            pinned,
+            promised,
+            ..Default::default()
+        };
+        hold.made = Made::Reserve(
+            proto::ReserveRequest {
+                validate_only: false,
+                ..r.clone()
+            },
+            answer.clone(),
+        );
         if r.validate_only {
             // Checks and answers as if, and does nothing.
-            (answer.hold, answer.balance) = (Some(show_hold(&r.account_id, &hold)), Some(a.balance()));
+            (answer.hold, answer.balance) =
+                (Some(show_hold(&r.account_id, &hold)), Some(a.balance()));
             return Ok(answer);
         }
         a.begin("reserve", &r.hold_id);
@@ -520,13 +702,26 @@ impl Model {
         fields.done()?;
         let a = self.account(&r.account_id)?;
         let h = a.newest(&r.hold_id)?;
-        if let Some((first, made)) = a.holds[h].extends.iter().find(|e| e.0.extend_id == r.extend_id).cloned() {
+        if let Some((first, made)) = a.holds[h]
+            .extends
+            .iter()
+            .find(|e| e.0.extend_id == r.extend_id)
+            .cloned()
+        {
             same_content(&[
                 ("ttl", first.ttl != r.ttl),
-                ("amount", first.amount.as_deref().map(parse) != r.amount.as_deref().map(parse)),
+                (
+                    "amount",
+                    first.amount.as_deref().map(parse) != r.amount.as_deref().map(parse),
+                ),
             ])?;
             let (hold, balance) = (Some(a.shown_hold(h)), Some(a.balance()));
-            return Ok(proto::ExtendResponse { hold, balance, replayed: true, ..made }); // I1, I2
+            return Ok(proto::ExtendResponse {
+                hold,
+                balance,
+                replayed: true,
+                ..made
+            }); // I1, I2
         }
         if a.holds[h].state != HoldState::Open {
             return Err(a.hold_ended(h)); // H4: an ended hold cannot be extended
@@ -554,7 +749,11 @@ impl Model {
         };
         a.holds[h].extends.push((r.clone(), made.clone()));
         a.check();
-        Ok(proto::ExtendResponse { hold: Some(a.shown_hold(h)), balance: Some(a.balance()), ..made })
+        Ok(proto::ExtendResponse {
+            hold: Some(a.shown_hold(h)),
+            balance: Some(a.balance()),
+            ..made
+        })
     }
 
     pub fn commit(&mut self, r: &proto::CommitRequest) -> Answer<proto::CommitResponse> {
@@ -574,27 +773,46 @@ impl Model {
             }
         };
         let last = r.r#final.unwrap_or(true);
-        fields.check(if r.commit_id.is_empty() { last } else { is_hold_id(&r.commit_id) }, "commit_id");
+        fields.check(
+            if r.commit_id.is_empty() {
+                last
+            } else {
+                is_hold_id(&r.commit_id)
+            },
+            "commit_id",
+        );
         fields.durability(r.durability);
         fields.done()?;
         let a = self.account(&r.account_id)?;
         let h = a.newest(&r.hold_id)?;
         if let Some(made) = a.repeated_commit(h, r)? {
             let (hold, balance) = (Some(a.shown_hold(h)), Some(a.balance()));
-            return Ok(proto::CommitResponse { hold, balance, replayed: true, ..made }); // I1, I2
+            return Ok(proto::CommitResponse {
+                hold,
+                balance,
+                replayed: true,
+                ..made
+            }); // I1, I2
         }
         let late = a.holds[h].state == HoldState::Expired;
         if late {
             let expired_at = a.holds[h].ended_at.expect("an expired hold has ended");
             if a.now - expired_at > set.late_window {
                 let window = (set.late_window / SECOND).to_string();
-                let numbers = [("expired_at", show_instant(expired_at)), ("window_seconds", window)];
+                let numbers = [
+                    ("expired_at", show_instant(expired_at)),
+                    ("window_seconds", window),
+                ];
                 return Err(refuse(ErrorReason::LateWindowPassed, &numbers)); // H11
             }
         } else if a.holds[h].state != HoldState::Open {
             return Err(a.hold_ended(h)); // H12: released; H5: committed; and a charge
         }
-        let set_aside = if late { a.holds[h].amount_at_expiry } else { a.holds[h].amount() }; // H11
+        let set_aside = if late {
+            a.holds[h].amount_at_expiry
+        } else {
+            a.holds[h].amount()
+        }; // H11
         let amount = amount.unwrap_or(set_aside); // H7: everything held
         if a.holds[h].overage == Overage::Reject && amount > set_aside {
             let numbers = [("amount", show(amount)), ("limit", show(set_aside))];
@@ -608,7 +826,11 @@ impl Model {
         let made = a.commit(h, amount, last || late, late); // H10: never refused from here
         a.holds[h].commits.push((r.clone(), made.clone()));
         a.check();
-        Ok(proto::CommitResponse { hold: Some(a.shown_hold(h)), balance: Some(a.balance()), ..made })
+        Ok(proto::CommitResponse {
+            hold: Some(a.shown_hold(h)),
+            balance: Some(a.balance()),
+            ..made
+        })
     }
 
     pub fn release(&mut self, r: &proto::ReleaseRequest) -> Answer<proto::ReleaseResponse> {
@@ -622,18 +844,27 @@ impl Model {
         let mut answer = match a.holds[h].state {
             HoldState::Released => {
                 let first = a.holds[h].release.clone().expect("set by the release");
-                proto::ReleaseResponse { replayed: true, ..first } // H12, I1: the first answer again
+                proto::ReleaseResponse {
+                    replayed: true,
+                    ..first
+                } // H12, I1: the first answer again
             }
             HoldState::Open => {
                 a.begin("release", &r.hold_id);
                 let released = show(a.end_hold(h, HoldState::Released));
-                let first = proto::ReleaseResponse { released, ..Default::default() };
+                let first = proto::ReleaseResponse {
+                    released,
+                    ..Default::default()
+                };
                 a.holds[h].release = Some(first.clone());
                 a.check();
                 first
             }
             // H12: OK, never undoes a commit, not a repeat.
-            _ => proto::ReleaseResponse { released: "0".into(), ..Default::default() },
+            _ => proto::ReleaseResponse {
+                released: "0".into(),
+                ..Default::default()
+            },
         };
         (answer.hold, answer.balance) = (Some(a.shown_hold(h)), Some(a.balance()));
         Ok(answer)
@@ -651,16 +882,27 @@ impl Model {
         let a = self.account(&r.account_id)?;
         if let Some(h) = a.remembered(&r.hold_id, set.repeat_window) {
             let Made::Charge(first, made) = a.holds[h].made.clone() else {
-                return Err(refuse(ErrorReason::IdReused, &[("fields", "method".into())])); // I3
+                return Err(refuse(
+                    ErrorReason::IdReused,
+                    &[("fields", "method".into())],
+                )); // I3
             };
             let amount = ("amount", parse(&first.amount) != parse(&r.amount));
             same_content(&[amount, ("labels", first.labels != r.labels)])?;
             let (hold, balance) = (Some(a.shown_hold(h)), Some(a.balance()));
-            return Ok(proto::ChargeResponse { hold, balance, replayed: true, ..made }); // I2
+            return Ok(proto::ChargeResponse {
+                hold,
+                balance,
+                replayed: true,
+                ..made
+            }); // I2
         }
         a.check_limits(amount, false)?; // H13: needs available credits, takes no slot
         a.begin("charge", &r.hold_id);
-        let as_reserve = proto::ReserveRequest { labels: r.labels.clone(), ..Default::default() };
+        let as_reserve = proto::ReserveRequest {
+            labels: r.labels.clone(),
+            ..Default::default()
+        };
         let mut hold = Hold::open(&r.hold_id, &as_reserve, a.now);
         (hold.state, hold.ended_at, hold.requested) = (HoldState::Committed, Some(a.now), amount);
         a.holds.push(hold);
@@ -668,7 +910,13 @@ impl Model {
         let burned = a.burn(h, amount);
         let overdrawn = amount - burned.iter().map(|b| b.1).sum::<Credits>(); // H13, D2: within the credit limit
         a.debt += overdrawn;
-        a.post(LedgerAccount::Debt, LedgerAccount::Spent, overdrawn, None, None);
+        a.post(
+            LedgerAccount::Debt,
+            LedgerAccount::Spent,
+            overdrawn,
+            None,
+            None,
+        );
         (a.holds[h].charged, a.holds[h].overdrawn) = (amount - overdrawn, overdrawn);
         let made = proto::ChargeResponse {
             charged: show(amount - overdrawn),
@@ -678,7 +926,11 @@ impl Model {
         };
         a.holds[h].made = Made::Charge(r.clone(), made.clone());
         a.check();
-        Ok(proto::ChargeResponse { hold: Some(a.shown_hold(h)), balance: Some(a.balance()), ..made })
+        Ok(proto::ChargeResponse {
+            hold: Some(a.shown_hold(h)),
+            balance: Some(a.balance()),
+            ..made
+        })
     }
 
     pub fn refund(&mut self, r: &proto::RefundRequest) -> Answer<proto::RefundResponse> {
@@ -692,25 +944,43 @@ impl Model {
         fields.done()?;
         let a = self.account(&r.account_id)?;
         let h = a.newest(&r.hold_id)?;
-        if let Some((first, made)) = a.holds[h].refunds.iter().find(|e| e.0.refund_id == r.refund_id).cloned() {
+        if let Some((first, made)) = a.holds[h]
+            .refunds
+            .iter()
+            .find(|e| e.0.refund_id == r.refund_id)
+            .cloned()
+        {
             same_content(&[("amount", parse(&first.amount) != parse(&r.amount))])?;
             let (hold, balance) = (Some(a.shown_hold(h)), Some(a.balance()));
-            return Ok(proto::RefundResponse { hold, balance, replayed: true, ..made }); // I1, I2
+            return Ok(proto::RefundResponse {
+                hold,
+                balance,
+                replayed: true,
+                ..made
+            }); // I1, I2
         }
         let left = a.holds[h].charged + a.holds[h].overdrawn - a.holds[h].refunded; // H14: never what was absorbed
         if amount > left {
-            return Err(refuse(ErrorReason::AboveHold, &[("amount", show(amount)), ("limit", show(left))]));
+            return Err(refuse(
+                ErrorReason::AboveHold,
+                &[("amount", show(amount)), ("limit", show(left))],
+            ));
         }
         if a.closed.is_some() {
             return Err(refuse(ErrorReason::AccountClosed, &[])); // C2
         }
         let plan = a.plan_refund(h, amount);
-        let revived = plan.targets.iter().filter(|t| !a.is_live(t.0)).count() + usize::from(plan.homeless > 0);
+        let revived = plan.targets.iter().filter(|t| !a.is_live(t.0)).count()
+            + usize::from(plan.homeless > 0);
         a.check_capacity(revived, amount)?;
         let made = a.refund(h, &r.hold_id, &plan, amount, ttl);
         a.holds[h].refunds.push((r.clone(), made.clone()));
         a.check();
-        Ok(proto::RefundResponse { hold: Some(a.shown_hold(h)), balance: Some(a.balance()), ..made })
+        Ok(proto::RefundResponse {
+            hold: Some(a.shown_hold(h)),
+            balance: Some(a.balance()),
+            ..made
+        })
     }
 
     pub fn get_hold(&mut self, r: &proto::GetHoldRequest) -> Answer<proto::GetHoldResponse> {
@@ -721,7 +991,11 @@ impl Model {
         let a = self.account(&r.account_id)?;
         let h = a.newest(&r.hold_id)?;
         let pinned = a.amounts(&a.pins_in_burn_order(h));
-        Ok(proto::GetHoldResponse { hold: Some(a.shown_hold(h)), pinned, balance: Some(a.balance()) })
+        Ok(proto::GetHoldResponse {
+            hold: Some(a.shown_hold(h)),
+            pinned,
+            balance: Some(a.balance()),
+        })
     }
 
     /// All pages of ListHolds.
@@ -753,7 +1027,9 @@ impl Model {
         fields.done()?;
         let a = self.account(&r.account_id)?;
         let newest_first = (0..a.grants.len()).rev().map(|g| a.shown_grant(g));
-        Ok(newest_first.filter(|g| r.state == 0 || r.state == g.state).collect())
+        Ok(newest_first
+            .filter(|g| r.state == 0 || r.state == g.state)
+            .collect())
     }
 
     /// All pages of ListTransfers.
@@ -761,7 +1037,10 @@ impl Model {
         let mut fields = Fields::default();
         fields.check(is_account_id(&r.account_id), "account_id");
         fields.check(r.hold_id.is_empty() || is_hold_id(&r.hold_id), "hold_id");
-        fields.check(r.grant_id.is_empty() || is_grant_id(&r.grant_id), "grant_id");
+        fields.check(
+            r.grant_id.is_empty() || is_grant_id(&r.grant_id),
+            "grant_id",
+        );
         let from = fields.instant(r.occurred_from.as_ref(), "occurred_from");
         let before = fields.instant(r.occurred_before.as_ref(), "occurred_before");
         fields.check(r.page_size <= 1000, "page_size");
@@ -770,7 +1049,9 @@ impl Model {
         let wanted = a.rows.iter().filter(|row| {
             let at = row.occurred_at.as_ref().map_or(0, micros);
             (r.hold_id.is_empty() || row.hold_id == r.hold_id)
-                && (r.grant_id.is_empty() || row.grant_id == r.grant_id || row.to_grant_id == r.grant_id)
+                && (r.grant_id.is_empty()
+                    || row.grant_id == r.grant_id
+                    || row.to_grant_id == r.grant_id)
                 && from.is_none_or(|from| at >= from)
                 && before.is_none_or(|before| at < before)
         });
@@ -832,7 +1113,12 @@ impl Hold {
 }
 
 impl Account {
-    fn new(r: &proto::CreateAccountRequest, overdraft_limit: Credits, credit_limit: Credits, now: Micros) -> Self {
+    fn new(
+        r: &proto::CreateAccountRequest,
+        overdraft_limit: Credits,
+        credit_limit: Credits,
+        now: Micros,
+    ) -> Self {
         Self {
             created: r.clone(),
             created_at: now,
@@ -878,7 +1164,11 @@ impl Account {
     }
 
     pub fn pending(&self) -> Credits {
-        self.grants.iter().filter(|g| g.standing == Standing::Pending).map(|g| g.amount).sum()
+        self.grants
+            .iter()
+            .filter(|g| g.standing == Standing::Pending)
+            .map(|g| g.amount)
+            .sum()
     }
 
     pub fn available(&self) -> Credits {
@@ -924,20 +1214,34 @@ impl Account {
         let mut order: Vec<usize> = (0..self.grants.len()).collect();
         order.sort_by_key(|g| {
             let grant = &self.grants[*g];
-            (grant.priority, grant.expires_at.unwrap_or(Micros::MAX), grant.starts_at, grant.id.as_bytes())
+            (
+                grant.priority,
+                grant.expires_at.unwrap_or(Micros::MAX),
+                grant.starts_at,
+                grant.id.as_bytes(),
+            )
         });
         order
     }
 
     fn pins_in_burn_order(&self, h: usize) -> Vec<(usize, Credits)> {
-        let pins = self.burn_order().into_iter().map(|g| (g, self.holds[h].pin_of(g)));
+        let pins = self
+            .burn_order()
+            .into_iter()
+            .map(|g| (g, self.holds[h].pin_of(g)));
         pins.filter(|p| p.1 > 0).collect()
     }
 
     /// The order in which a commit of this hold takes from grants: ended ones first. H6
     fn commit_order(&self, h: usize) -> Vec<usize> {
-        let ended = |g: &usize| !matches!(self.grants[*g].standing, Standing::Pending | Standing::Started);
-        let (mut first, rest): (Vec<usize>, Vec<usize>) = self.burn_order().into_iter().partition(ended);
+        let ended = |g: &usize| {
+            !matches!(
+                self.grants[*g].standing,
+                Standing::Pending | Standing::Started
+            )
+        };
+        let (mut first, rest): (Vec<usize>, Vec<usize>) =
+            self.burn_order().into_iter().partition(ended);
         first.retain(|g| self.holds[h].pin_of(*g) > 0);
         first.extend(rest);
         first
@@ -960,14 +1264,22 @@ impl Account {
     fn pin(&mut self, wanted: &[(usize, Credits)]) {
         for (g, amount) in wanted {
             self.grants[*g].free -= amount;
-            self.post(LedgerAccount::Free, LedgerAccount::Held, *amount, Some(*g), None);
+            self.post(
+                LedgerAccount::Free,
+                LedgerAccount::Held,
+                *amount,
+                Some(*g),
+                None,
+            );
         }
     }
 
     /// I4: the newest hold of this id while the id is remembered.
     pub fn remembered(&self, hold_id: &str, window: Micros) -> Option<usize> {
         let h = self.holds.iter().rposition(|h| h.id == hold_id)?;
-        let forgotten = self.holds[h].ended_at.is_some_and(|ended| self.now - ended > window);
+        let forgotten = self.holds[h]
+            .ended_at
+            .is_some_and(|ended| self.now - ended > window);
         (!forgotten).then_some(h)
     }
 
@@ -978,7 +1290,10 @@ impl Account {
     }
 
     fn hold_ended(&self, h: usize) -> Refusal {
-        let state = self.holds[h].state.as_str_name().trim_start_matches("HOLD_STATE_");
+        let state = self.holds[h]
+            .state
+            .as_str_name()
+            .trim_start_matches("HOLD_STATE_");
         refuse(ErrorReason::HoldEnded, &[("state", state.into())])
     }
 
@@ -988,12 +1303,17 @@ impl Account {
         match self.state() {
             proto::AccountState::Closed => found.push(refuse(ErrorReason::AccountClosed, &[])), // C2
             proto::AccountState::Frozen => found.push(refuse(ErrorReason::AccountFrozen, &[])), // C1
-            proto::AccountState::Suspended => found.push(refuse(ErrorReason::AccountSuspended, &[])), // C1
+            proto::AccountState::Suspended => {
+                found.push(refuse(ErrorReason::AccountSuspended, &[]))
+            } // C1
             proto::AccountState::Active | proto::AccountState::Unspecified => {}
         }
         let (open, most) = (self.open_count(), self.max_open_holds);
         if slots && most > 0 && open >= most as usize {
-            let numbers = [("open_holds", open.to_string()), ("max_open_holds", most.to_string())];
+            let numbers = [
+                ("open_holds", open.to_string()),
+                ("max_open_holds", most.to_string()),
+            ];
             found.push(refuse(ErrorReason::ConcurrencyLimit, &numbers));
         }
         let available = self.available();
@@ -1022,7 +1342,10 @@ impl Account {
     /// Before credits come in: at most 64 live grants (G1), and A2's bound, counted before settling.
     fn check_capacity(&self, grants: usize, amount: Credits) -> Answer<()> {
         let limit = |resource: &str, limit: String| {
-            Err(refuse(ErrorReason::CapacityLimit, &[("resource", resource.into()), ("limit", limit)]))
+            Err(refuse(
+                ErrorReason::CapacityLimit,
+                &[("resource", resource.into()), ("limit", limit)],
+            ))
         };
         if grants > 0 && self.live_grants() + grants > MOST_GRANTS {
             return limit("grants", MOST_GRANTS.to_string()); // G1
@@ -1036,13 +1359,29 @@ impl Account {
     /// T2: in order of instants; at one instant grants end, then start, then holds end; then by creation.
     fn apply_due(&mut self, now: Micros) {
         loop {
-            let ends = self.grants.iter().enumerate().filter(|(_, g)| g.standing == Standing::Started);
+            let ends = self
+                .grants
+                .iter()
+                .enumerate()
+                .filter(|(_, g)| g.standing == Standing::Started);
             let ends = ends.filter_map(|(i, g)| Some((g.expires_at?, Due::GrantEnds(i))));
-            let starts = self.grants.iter().enumerate().filter(|(_, g)| g.standing == Standing::Pending);
+            let starts = self
+                .grants
+                .iter()
+                .enumerate()
+                .filter(|(_, g)| g.standing == Standing::Pending);
             let starts = starts.map(|(i, g)| (g.starts_at, Due::GrantStarts(i)));
-            let holds = self.holds.iter().enumerate().filter(|(_, h)| h.state == HoldState::Open);
+            let holds = self
+                .holds
+                .iter()
+                .enumerate()
+                .filter(|(_, h)| h.state == HoldState::Open);
             let holds = holds.filter_map(|(i, h)| Some((h.expires_at?, Due::HoldEnds(i))));
-            let next = ends.chain(starts).chain(holds).filter(|(at, _)| *at <= now).min();
+            let next = ends
+                .chain(starts)
+                .chain(holds)
+                .filter(|(at, _)| *at <= now)
+                .min();
             let Some((at, due)) = next else { break };
             self.now = at; // T1: it happened at its instant, not when somebody looked
             match due {
@@ -1066,7 +1405,13 @@ impl Account {
     fn start_grant(&mut self, g: usize) -> Credits {
         self.grants[g].standing = Standing::Started;
         self.grants[g].free = self.grants[g].amount;
-        self.post(LedgerAccount::Issued, LedgerAccount::Free, self.grants[g].amount, Some(g), None);
+        self.post(
+            LedgerAccount::Issued,
+            LedgerAccount::Free,
+            self.grants[g].amount,
+            Some(g),
+            None,
+        );
         self.settle()
     }
 
@@ -1100,9 +1445,21 @@ impl Account {
                 forgotten: false,
             });
             let to = self.grants.len() - 1;
-            self.post(LedgerAccount::Free, LedgerAccount::Free, rolled, Some(g), Some(to));
+            self.post(
+                LedgerAccount::Free,
+                LedgerAccount::Free,
+                rolled,
+                Some(g),
+                Some(to),
+            );
         }
-        self.post(LedgerAccount::Free, LedgerAccount::Breakage, free - rolled, Some(g), None);
+        self.post(
+            LedgerAccount::Free,
+            LedgerAccount::Breakage,
+            free - rolled,
+            Some(g),
+            None,
+        );
     }
 
     /// D4, G4: free credits settle debt at once, in burn order.
@@ -1112,7 +1469,13 @@ impl Account {
             let part = self.grants[g].free.min(self.debt);
             self.grants[g].free -= part;
             self.debt -= part;
-            self.post(LedgerAccount::Free, LedgerAccount::Debt, part, Some(g), None);
+            self.post(
+                LedgerAccount::Free,
+                LedgerAccount::Debt,
+                part,
+                Some(g),
+                None,
+            );
         }
         before - self.debt
     }
@@ -1124,21 +1487,54 @@ impl Account {
         match self.grants[g].standing {
             Standing::Started => {
                 self.grants[g].free += amount;
-                self.post(LedgerAccount::Held, LedgerAccount::Free, amount, Some(g), None);
+                self.post(
+                    LedgerAccount::Held,
+                    LedgerAccount::Free,
+                    amount,
+                    Some(g),
+                    None,
+                );
             }
-            Standing::Revoked => self.post(LedgerAccount::Held, LedgerAccount::Issued, amount, Some(g), None), // G6
-            Standing::Closed => self.post(LedgerAccount::Held, LedgerAccount::Breakage, amount, Some(g), None), // C2
+            Standing::Revoked => self.post(
+                LedgerAccount::Held,
+                LedgerAccount::Issued,
+                amount,
+                Some(g),
+                None,
+            ), // G6
+            Standing::Closed => self.post(
+                LedgerAccount::Held,
+                LedgerAccount::Breakage,
+                amount,
+                Some(g),
+                None,
+            ), // C2
             Standing::Expired => {
                 // G3: joins the rollover while that lives, else it is breakage.
                 let rollover = format!("~rollover:{}", self.grants[g].id);
-                let to = self.grants.iter().position(|r| r.id == rollover && r.standing == Standing::Started);
+                let to = self
+                    .grants
+                    .iter()
+                    .position(|r| r.id == rollover && r.standing == Standing::Started);
                 let joins = to.map_or(0, |to| self.grants[to].room.unwrap_or(amount).min(amount));
                 if let Some(to) = to {
                     self.grants[to].free += joins;
                     self.grants[to].room = self.grants[to].room.map(|room| room - joins);
-                    self.post(LedgerAccount::Held, LedgerAccount::Free, joins, Some(g), Some(to));
+                    self.post(
+                        LedgerAccount::Held,
+                        LedgerAccount::Free,
+                        joins,
+                        Some(g),
+                        Some(to),
+                    );
                 }
-                self.post(LedgerAccount::Held, LedgerAccount::Breakage, amount - joins, Some(g), None);
+                self.post(
+                    LedgerAccount::Held,
+                    LedgerAccount::Breakage,
+                    amount - joins,
+                    Some(g),
+                    None,
+                );
             }
             Standing::Pending => panic!("a pending grant is not pinned"),
         }
@@ -1163,11 +1559,23 @@ impl Account {
         for g in self.commit_order(h) {
             let from_pin = self.holds[h].pin_of(g).min(rest); // H6: within one grant the own pin goes first
             self.holds[h].unpin(g, from_pin);
-            self.post(LedgerAccount::Held, LedgerAccount::Spent, from_pin, Some(g), None);
+            self.post(
+                LedgerAccount::Held,
+                LedgerAccount::Spent,
+                from_pin,
+                Some(g),
+                None,
+            );
             rest -= from_pin;
             let from_free = self.grants[g].free.min(rest);
             self.grants[g].free -= from_free;
-            self.post(LedgerAccount::Free, LedgerAccount::Spent, from_free, Some(g), None);
+            self.post(
+                LedgerAccount::Free,
+                LedgerAccount::Spent,
+                from_free,
+                Some(g),
+                None,
+            );
             rest -= from_free;
             if from_pin + from_free > 0 {
                 burned.push((g, from_pin + from_free));
@@ -1178,11 +1586,18 @@ impl Account {
     }
 
     /// The repeat of a commit, if this is one. I1, I3
-    fn repeated_commit(&self, h: usize, r: &proto::CommitRequest) -> Answer<Option<proto::CommitResponse>> {
+    fn repeated_commit(
+        &self,
+        h: usize,
+        r: &proto::CommitRequest,
+    ) -> Answer<Option<proto::CommitResponse>> {
         let hold = &self.holds[h];
         let partial = r.r#final == Some(false);
         let is_partial = |c: &proto::CommitRequest| c.r#final == Some(false);
-        let known = hold.commits.iter().find(|c| partial && is_partial(&c.0) && c.0.commit_id == r.commit_id);
+        let known = hold
+            .commits
+            .iter()
+            .find(|c| partial && is_partial(&c.0) && c.0.commit_id == r.commit_id);
         // The final commit of a committed hold, or the late one of an expired hold, is the last.
         let late_or_final = hold.commits.iter().rfind(|c| c.1.late || !is_partial(&c.0));
         let first = match (known, late_or_final) {
@@ -1197,18 +1612,30 @@ impl Account {
             }
             (None, Some(last)) => last, // I1: a final commit by its hold
         };
-        let (amount, all_held) = (|r: &proto::CommitRequest| amount_of(r), |r: &proto::CommitRequest| all_held(r));
+        let (amount, all_held) = (
+            |r: &proto::CommitRequest| amount_of(r),
+            |r: &proto::CommitRequest| all_held(r),
+        );
         same_content(&[
             ("amount", amount(&first.0) != amount(r)),
             ("all_held", all_held(&first.0) != all_held(r)),
-            ("final", first.0.r#final.unwrap_or(true) != r.r#final.unwrap_or(true)),
+            (
+                "final",
+                first.0.r#final.unwrap_or(true) != r.r#final.unwrap_or(true),
+            ),
             ("commit_id", first.0.commit_id != r.commit_id),
         ])?;
         Ok(Some(first.1.clone()))
     }
 
     /// H6, H8, H9: what a commit does, once nothing refuses it.
-    fn commit(&mut self, h: usize, amount: Credits, last: bool, late: bool) -> proto::CommitResponse {
+    fn commit(
+        &mut self,
+        h: usize,
+        amount: Credits,
+        last: bool,
+        late: bool,
+    ) -> proto::CommitResponse {
         self.begin("commit", &self.holds[h].id.clone());
         let (held, set_aside) = (self.holds[h].held(), self.holds[h].amount());
         let burned = self.burn(h, amount);
@@ -1217,8 +1644,20 @@ impl Account {
         let overdrawn = rest.min((self.overdraft_limit - self.debt).max(0)); // D1, H8
         let absorbed = rest - overdrawn; // H8
         self.debt += overdrawn; // D2: only commits make debt
-        self.post(LedgerAccount::Debt, LedgerAccount::Spent, overdrawn, None, None);
-        self.post(LedgerAccount::Absorbed, LedgerAccount::Spent, absorbed, None, None);
+        self.post(
+            LedgerAccount::Debt,
+            LedgerAccount::Spent,
+            overdrawn,
+            None,
+            None,
+        );
+        self.post(
+            LedgerAccount::Absorbed,
+            LedgerAccount::Spent,
+            absorbed,
+            None,
+            None,
+        );
         let from_pins = held - self.holds[h].held();
         let mut released = 0;
         if late {
@@ -1243,8 +1682,11 @@ impl Account {
             self.settle(); // D4
         }
         let hold = &mut self.holds[h];
-        (hold.charged, hold.overdrawn, hold.absorbed) =
-            (hold.charged + charged, hold.overdrawn + overdrawn, hold.absorbed + absorbed);
+        (hold.charged, hold.overdrawn, hold.absorbed) = (
+            hold.charged + charged,
+            hold.overdrawn + overdrawn,
+            hold.absorbed + absorbed,
+        );
         proto::CommitResponse {
             charged: show(charged), // H9
             charged_by_grant: self.amounts(&burned),
@@ -1290,7 +1732,14 @@ impl Account {
         plan
     }
 
-    fn refund(&mut self, h: usize, hold_id: &str, plan: &RefundPlan, amount: Credits, ttl: Micros) -> proto::RefundResponse {
+    fn refund(
+        &mut self,
+        h: usize,
+        hold_id: &str,
+        plan: &RefundPlan,
+        amount: Credits,
+        ttl: Micros,
+    ) -> proto::RefundResponse {
         self.begin("refund", hold_id);
         self.holds[h].refunded += amount;
         self.holds[h].overdrawn_returned += plan.overdrawn;
@@ -1298,8 +1747,20 @@ impl Account {
             *self.holds[h].returned.entry(*g).or_default() += part;
         }
         self.debt -= plan.debt_reduced;
-        self.post(LedgerAccount::Spent, LedgerAccount::Free, plan.debt_reduced, None, None);
-        self.post(LedgerAccount::Free, LedgerAccount::Debt, plan.debt_reduced, None, None);
+        self.post(
+            LedgerAccount::Spent,
+            LedgerAccount::Free,
+            plan.debt_reduced,
+            None,
+            None,
+        );
+        self.post(
+            LedgerAccount::Free,
+            LedgerAccount::Debt,
+            plan.debt_reduced,
+            None,
+            None,
+        );
         let mut targets = plan.targets.clone();
         if plan.homeless > 0 {
             targets.push((self.grants.len(), plan.homeless)); // H14: one refund grant, last
@@ -1322,11 +1783,21 @@ impl Account {
         }
         for (g, part) in &targets {
             self.grants[*g].free += part;
-            self.post(LedgerAccount::Spent, LedgerAccount::Free, *part, Some(*g), None);
+            self.post(
+                LedgerAccount::Spent,
+                LedgerAccount::Free,
+                *part,
+                Some(*g),
+                None,
+            );
         }
         self.settle(); // D4: what is free settles further debt
         let (debt_reduced, refunded_to) = (show(plan.debt_reduced), self.amounts(&targets));
-        proto::RefundResponse { debt_reduced, refunded_to, ..Default::default() }
+        proto::RefundResponse {
+            debt_reduced,
+            refunded_to,
+            ..Default::default()
+        }
     }
 
     /// Every event takes the next sequence number, without a gap. O1
@@ -1337,13 +1808,24 @@ impl Account {
             sequence: self.sequence,
             event: event.into(),
             hold_id: hold_id.into(),
-            actor: if by_clock { "clock".into() } else { String::new() },
+            actor: if by_clock {
+                "clock".into()
+            } else {
+                String::new()
+            },
             occurred_at: Some(timestamp(self.now)),
             ..Default::default()
         };
     }
 
-    fn post(&mut self, debit: LedgerAccount, credit: LedgerAccount, amount: Credits, grant: Option<usize>, to: Option<usize>) {
+    fn post(
+        &mut self,
+        debit: LedgerAccount,
+        credit: LedgerAccount,
+        amount: Credits,
+        grant: Option<usize>,
+        to: Option<usize>,
+    ) {
         assert!(amount >= 0, "a transfer is never negative");
         if amount == 0 {
             return;
@@ -1351,7 +1833,8 @@ impl Account {
         let mut row = self.event.clone();
         (row.debit, row.credit, row.amount) = (debit as i32, credit as i32, show(amount));
         if let Some(g) = grant {
-            (row.grant_id, row.grant_kind) = (self.grants[g].id.clone(), self.grants[g].kind as i32);
+            (row.grant_id, row.grant_kind) =
+                (self.grants[g].id.clone(), self.grants[g].kind as i32);
         }
         if let Some(to) = to {
             row.to_grant_id = self.grants[to].id.clone();
@@ -1360,12 +1843,14 @@ impl Account {
         self.rows.push(row);
     }
 
-    fn remember_spent(&mut self) {
-        let is_spent = |a: &Self, g: usize| a.grants[g].standing == Standing::Started && !a.is_live(g);
-        let kept: Vec<usize> = self.spent.iter().copied().filter(|g| is_spent(self, *g)).collect();
-        self.spent = kept;
+    fn remember_spent(&mut self, pinned: &[Credits]) {
+        let grants = self.grants.iter().zip(pinned);
+        let is_spent: Vec<bool> = grants
+            .map(|(g, pins)| g.standing == Standing::Started && g.free + pins == 0)
+            .collect();
+        self.spent.retain(|g| is_spent[*g]);
         for g in self.burn_order() {
-            if !is_spent(self, g) {
+            if !is_spent[g] {
                 self.grants[g].forgotten = false;
             } else if !self.grants[g].forgotten && !self.spent.contains(&g) {
                 self.spent.push(g);
@@ -1379,37 +1864,90 @@ impl Account {
 
     /// Conservation, from the rows and from the state alike. Called after every event.
     fn check(&mut self) {
-        self.remember_spent();
+        let mut pinned = vec![0; self.grants.len()];
+        self.open_holds()
+            .flat_map(|h| &h.pins)
+            .for_each(|pin| pinned[pin.0] += pin.1);
+        self.remember_spent(&pinned);
         for row in &self.rows[self.rows_checked..] {
             let amount = parse(&row.amount).expect("the model writes amounts");
             self.sides[row.debit as usize] -= amount;
             self.sides[row.credit as usize] += amount;
-            let to = if row.to_grant_id.is_empty() { &row.grant_id } else { &row.to_grant_id };
-            for (side, grant, amount) in [(row.debit, &row.grant_id, -amount), (row.credit, to, amount)] {
+            let to = if row.to_grant_id.is_empty() {
+                &row.grant_id
+            } else {
+                &row.to_grant_id
+            };
+            for (side, grant, amount) in [
+                (row.debit, &row.grant_id, -amount),
+                (row.credit, to, amount),
+            ] {
                 let (free, held) = self.by_grant.entry(grant.clone()).or_default();
-                *free += if side == LedgerAccount::Free as i32 { amount } else { 0 };
-                *held += if side == LedgerAccount::Held as i32 { amount } else { 0 };
+                *free += if side == LedgerAccount::Free as i32 {
+                    amount
+                } else {
+                    0
+                };
+                *held += if side == LedgerAccount::Held as i32 {
+                    amount
+                } else {
+                    0
+                };
             }
         }
         self.rows_checked = self.rows.len();
         let side = |side: LedgerAccount| self.sides[side as usize];
         let absorbed: Credits = self.holds.iter().map(|h| h.absorbed).sum();
         let spent: Credits = self.holds.iter().map(|h| h.committed() - h.refunded).sum();
-        assert_eq!(side(LedgerAccount::Free), self.free(), "free of the rows and of the state");
-        assert_eq!(side(LedgerAccount::Held), self.held(), "held is the sum of the pins of open holds");
-        assert_eq!(-side(LedgerAccount::Debt), self.debt, "debt of the rows and of the state");
-        assert_eq!(-side(LedgerAccount::Absorbed), absorbed, "absorbed of the rows and of the holds");
-        assert_eq!(side(LedgerAccount::Spent), spent, "spent of the rows and of the holds");
+        assert_eq!(
+            side(LedgerAccount::Free),
+            self.free(),
+            "free of the rows and of the state"
+        );
+        assert_eq!(
+            side(LedgerAccount::Held),
+            self.held(),
+            "held is the sum of the pins of open holds"
+        );
+        assert_eq!(
+            -side(LedgerAccount::Debt),
+            self.debt,
+            "debt of the rows and of the state"
+        );
+        assert_eq!(
+            -side(LedgerAccount::Absorbed),
+            absorbed,
+            "absorbed of the rows and of the holds"
+        );
+        assert_eq!(
+            side(LedgerAccount::Spent),
+            spent,
+            "spent of the rows and of the holds"
+        );
         let given = -side(LedgerAccount::Issued); // granted - revoked
         let kept = self.free() + self.held() + spent + side(LedgerAccount::Breakage);
         assert_eq!(given + self.debt + absorbed, kept, "conservation");
         for (g, grant) in self.grants.iter().enumerate() {
             let of_rows = self.by_grant.get(&grant.id).copied().unwrap_or_default();
-            assert_eq!(of_rows, (grant.free, self.pinned(g)), "free and held of grant {}", grant.id);
+            assert_eq!(
+                of_rows,
+                (grant.free, pinned[g]),
+                "free and held of grant {}",
+                grant.id
+            );
         }
-        assert!(self.free() == 0 || self.debt == 0, "free and debt are never both positive"); // D4
-        assert!(self.debt >= 0 && self.grants.iter().all(|g| g.free >= 0), "nothing is negative");
-        assert!(self.free() + self.held() + self.pending() <= MOST_CREDITS, "A2");
+        assert!(
+            self.free() == 0 || self.debt == 0,
+            "free and debt are never both positive"
+        ); // D4
+        assert!(
+            self.debt >= 0 && self.grants.iter().all(|g| g.free >= 0),
+            "nothing is negative"
+        );
+        assert!(
+            self.free() + self.held() + self.pending() <= MOST_CREDITS,
+            "A2"
+        );
     }
 
     // Shown to the caller.
@@ -1451,7 +1989,11 @@ impl Account {
             Standing::Revoked => GrantState::Revoked,
             Standing::Closed => GrantState::Closed,
         };
-        let free = if grant.standing == Standing::Pending { grant.amount } else { grant.free };
+        let free = if grant.standing == Standing::Pending {
+            grant.amount
+        } else {
+            grant.free
+        };
         proto::Grant {
             account_id: self.created.account_id.clone(),
             grant_id: grant.id.clone(),
@@ -1463,7 +2005,10 @@ impl Account {
             priority: grant.priority,
             starts_at: Some(timestamp(grant.starts_at)),
             expires_at: grant.expires_at.map(timestamp),
-            rollover: r.rollover.map(|r| proto::Rollover { cap: r.cap.map(|cap| show(parse(&cap).unwrap_or(0))), ..r }),
+            rollover: r.rollover.map(|r| proto::Rollover {
+                cap: r.cap.map(|cap| show(parse(&cap).unwrap_or(0))),
+                ..r
+            }),
             non_refundable: r.non_refundable,
             provider: r.provider,
             external_reference: r.external_reference,
@@ -1507,7 +2052,12 @@ impl Fields {
         amount.unwrap_or(0)
     }
 
-    fn optional_amount(&mut self, text: &Option<String>, least: Credits, field: &str) -> Option<Credits> {
+    fn optional_amount(
+        &mut self,
+        text: &Option<String>,
+        least: Credits,
+        field: &str,
+    ) -> Option<Credits> {
         text.as_ref().map(|text| self.amount(text, least, field))
     }
 
@@ -1515,7 +2065,12 @@ impl Fields {
         self.duration(ttl, (1000, most), "ttl") // H4: 1 ms to the maximum; more is refused, never clamped
     }
 
-    fn duration(&mut self, duration: Option<&Duration>, bounds: (Micros, Micros), field: &str) -> Option<Micros> {
+    fn duration(
+        &mut self,
+        duration: Option<&Duration>,
+        bounds: (Micros, Micros),
+        field: &str,
+    ) -> Option<Micros> {
         let length = span(duration?).filter(|length| (bounds.0..=bounds.1).contains(length));
         self.check(length.is_some(), field);
         length
@@ -1528,7 +2083,10 @@ impl Fields {
     }
 
     fn text(&mut self, text: &str, most: usize, field: &str) {
-        self.check(text.len() <= most && !text.chars().any(char::is_control), field);
+        self.check(
+            text.len() <= most && !text.chars().any(char::is_control),
+            field,
+        );
     }
 
     fn durability(&mut self, durability: i32) {
@@ -1539,7 +2097,10 @@ impl Fields {
         if self.0.is_empty() {
             return Ok(());
         }
-        Err(Refusal { fields: self.0, ..refuse(ErrorReason::Invalid, &[]) })
+        Err(Refusal {
+            fields: self.0,
+            ..refuse(ErrorReason::Invalid, &[])
+        })
     }
 }
 
@@ -1563,27 +2124,48 @@ fn check_grant(r: &proto::GrantCreditsRequest) -> Answer<AskedGrant> {
     let given = [GrantKind::Promo, GrantKind::Allowance, GrantKind::TopUp]; // G1: the others are made by Holdbook
     fields.check(given.iter().any(|kind| *kind as i32 == r.kind), "kind");
     let amount = fields.amount(&r.amount, 1, "amount"); // A4: may not be 0
-    fields.check(r.priority.is_none_or(|priority| priority <= 1000), "priority");
+    fields.check(
+        r.priority.is_none_or(|priority| priority <= 1000),
+        "priority",
+    );
     let starts_at = fields.instant(r.starts_at.as_ref(), "starts_at");
     let expiry = match &r.expiry {
         None => GrantExpiry::Never,
-        Some(Expiry::ExpiresAt(at)) => GrantExpiry::At(fields.instant(Some(at), "expires_at").unwrap_or(0)),
+        Some(Expiry::ExpiresAt(at)) => {
+            GrantExpiry::At(fields.instant(Some(at), "expires_at").unwrap_or(0))
+        }
         Some(Expiry::ExpiresIn(length)) => {
             let bounds = (SECOND, 36_600 * DAY);
-            GrantExpiry::In(fields.duration(Some(length), bounds, "expires_in").unwrap_or(0))
+            GrantExpiry::In(
+                fields
+                    .duration(Some(length), bounds, "expires_in")
+                    .unwrap_or(0),
+            )
         }
     };
     let rollover = r.rollover.as_ref().map(|rollover| {
         fields.check(r.expiry.is_some(), "rollover"); // G2: needs an expiry
         fields.check(rollover.duration.is_some(), "rollover.duration");
-        let length = fields.duration(rollover.duration.as_ref(), (SECOND, 3_660 * DAY), "rollover.duration");
-        (length.unwrap_or(0), fields.optional_amount(&rollover.cap, 1, "rollover.cap"))
+        let length = fields.duration(
+            rollover.duration.as_ref(),
+            (SECOND, 3_660 * DAY),
+            "rollover.duration",
+        );
+        (
+            length.unwrap_or(0),
+            fields.optional_amount(&rollover.cap, 1, "rollover.cap"),
+        )
     });
     fields.text(&r.provider, 64, "provider");
     fields.text(&r.external_reference, 128, "external_reference");
     fields.durability(r.durability);
     fields.done()?;
-    Ok(AskedGrant { amount, starts_at, expiry, rollover })
+    Ok(AskedGrant {
+        amount,
+        starts_at,
+        expiry,
+        rollover,
+    })
 }
 
 /// I3: everything sent but the durability.
@@ -1597,7 +2179,9 @@ fn same_grant(first: &proto::GrantCreditsRequest, r: &proto::GrantCreditsRequest
         _ => None,
     };
     let rollover = |r: &proto::GrantCreditsRequest| {
-        r.rollover.as_ref().map(|rollover| (rollover.duration, rollover.cap.as_deref().map(parse)))
+        r.rollover
+            .as_ref()
+            .map(|rollover| (rollover.duration, rollover.cap.as_deref().map(parse)))
     };
     same_content(&[
         ("kind", first.kind != r.kind),
@@ -1609,28 +2193,40 @@ fn same_grant(first: &proto::GrantCreditsRequest, r: &proto::GrantCreditsRequest
         ("rollover", rollover(first) != rollover(r)),
         ("non_refundable", first.non_refundable != r.non_refundable),
         ("provider", first.provider != r.provider),
-        ("external_reference", first.external_reference != r.external_reference),
+        (
+            "external_reference",
+            first.external_reference != r.external_reference,
+        ),
     ])
 }
 
 fn is_account_id(id: &str) -> bool {
-    (1..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
+    (1..=64).contains(&id.len())
+        && id
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
 }
 
 fn is_hold_id(id: &str) -> bool {
     let tail = |b: u8| b.is_ascii_alphanumeric() || b"._:/@+=#-".contains(&b);
-    (1..=128).contains(&id.len()) && id.as_bytes()[0].is_ascii_alphanumeric() && id.bytes().all(tail)
+    (1..=128).contains(&id.len())
+        && id.as_bytes()[0].is_ascii_alphanumeric()
+        && id.bytes().all(tail)
 }
 
 fn is_grant_id(id: &str) -> bool {
-    let made_here = id.strip_prefix("~rollover:").or(id.strip_prefix("~refund:"));
+    let made_here = id
+        .strip_prefix("~rollover:")
+        .or(id.strip_prefix("~refund:"));
     is_hold_id(made_here.unwrap_or(id))
 }
 
 fn are_labels(labels: &HashMap<String, String>) -> bool {
     let size: usize = labels.iter().map(|(k, v)| k.len() + v.len()).sum();
     let fine = |(k, v): (&String, &String)| {
-        (1..=63).contains(&k.len()) && v.len() <= 255 && !k.chars().chain(v.chars()).any(char::is_control)
+        (1..=63).contains(&k.len())
+            && v.len() <= 255
+            && !k.chars().chain(v.chars()).any(char::is_control)
     };
     labels.len() <= 16 && size <= 1024 && labels.iter().all(fine)
 }
@@ -1657,7 +2253,12 @@ pub fn parse(text: &str) -> Option<Credits> {
         None => (text, ""),
     };
     let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
-    if whole.is_empty() || whole.len() > 10 || decimals.len() > 6 || !digits(whole) || !digits(decimals) {
+    if whole.is_empty()
+        || whole.len() > 10
+        || decimals.len() > 6
+        || !digits(whole)
+        || !digits(decimals)
+    {
         return None;
     }
     let amount: Credits = format!("{whole}{decimals:0<6}").parse().ok()?;
@@ -1670,7 +2271,11 @@ pub fn show(amount: Credits) -> String {
     let (whole, decimals) = text.split_at(text.len() - 6);
     let decimals = decimals.trim_end_matches('0');
     let sign = if amount < 0 { "-" } else { "" };
-    if decimals.is_empty() { format!("{sign}{whole}") } else { format!("{sign}{whole}.{decimals}") }
+    if decimals.is_empty() {
+        format!("{sign}{whole}")
+    } else {
+        format!("{sign}{whole}.{decimals}")
+    }
 }
 
 fn show_hold(account_id: &str, hold: &Hold) -> proto::Hold {
@@ -1698,7 +2303,11 @@ fn show_hold(account_id: &str, hold: &Hold) -> proto::Hold {
 }
 
 fn overage(sent: i32) -> Overage {
-    if sent == Overage::Reject as i32 { Overage::Reject } else { Overage::Allow } // H8: the default
+    if sent == Overage::Reject as i32 {
+        Overage::Reject
+    } else {
+        Overage::Allow
+    } // H8: the default
 }
 
 fn default_priority(kind: GrantKind) -> u32 {
@@ -1711,7 +2320,10 @@ fn default_priority(kind: GrantKind) -> u32 {
 }
 
 pub fn timestamp(at: Micros) -> Timestamp {
-    Timestamp { seconds: at.div_euclid(SECOND), nanos: (at.rem_euclid(SECOND) * 1000) as i32 }
+    Timestamp {
+        seconds: at.div_euclid(SECOND),
+        nanos: (at.rem_euclid(SECOND) * 1000) as i32,
+    }
 }
 
 pub fn micros(at: &Timestamp) -> Micros {
@@ -1722,13 +2334,20 @@ pub fn micros(at: &Timestamp) -> Micros {
 fn instant(at: &Timestamp) -> Option<Micros> {
     const YEAR_2200: i64 = 7_258_118_400;
     let fine = (0..=999_999_999).contains(&at.nanos) && at.nanos % 1000 == 0;
-    (fine && (0..=YEAR_2200).contains(&at.seconds)).then(|| micros(at)).filter(|at| *at <= YEAR_2200 * SECOND)
+    (fine && (0..=YEAR_2200).contains(&at.seconds))
+        .then(|| micros(at))
+        .filter(|at| *at <= YEAR_2200 * SECOND)
 }
 
 /// A positive duration, to the microsecond.
 fn span(length: &Duration) -> Option<Micros> {
-    let fine = length.seconds >= 0 && (0..=999_999_999).contains(&length.nanos) && length.nanos % 1000 == 0;
-    let micros = length.seconds.checked_mul(SECOND)?.checked_add(i64::from(length.nanos) / 1000)?;
+    let fine = length.seconds >= 0
+        && (0..=999_999_999).contains(&length.nanos)
+        && length.nanos % 1000 == 0;
+    let micros = length
+        .seconds
+        .checked_mul(SECOND)?
+        .checked_add(i64::from(length.nanos) / 1000)?;
     (fine && micros > 0).then_some(micros)
 }
 

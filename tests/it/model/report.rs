@@ -30,7 +30,7 @@ pub const REASONS: [ErrorReason; 18] = [
 ];
 
 /// What else must have happened, as it is counted below.
-const HAPPENINGS: [&str; 35] = [
+const HAPPENINGS: [&str; 37] = [
     "account_closed free -> breakage",
     "charge debt -> spent",
     "charge free -> spent",
@@ -55,6 +55,8 @@ const HAPPENINGS: [&str; 35] = [
     "hold_expired held -> free, other grant",
     "hold_expired held -> issued",
     "late commit",
+    "no room for credits",
+    "no room for grants",
     "partial commit",
     "refund free -> debt",
     "refund grant",
@@ -93,10 +95,26 @@ impl Report {
     }
 
     pub fn count_row(&mut self, row: &Transfer) {
-        let side = |side: LedgerAccount| side.as_str_name().trim_start_matches("LEDGER_ACCOUNT_").to_lowercase();
-        let other = if row.to_grant_id.is_empty() { "" } else { ", other grant" };
-        self.happened(&format!("{} {} -> {}{other}", row.event, side(row.debit()), side(row.credit())));
-        if row.event == "refund" && row.grant_id.starts_with("~refund:") && row.credit() == LedgerAccount::Free {
+        let side = |side: LedgerAccount| {
+            side.as_str_name()
+                .trim_start_matches("LEDGER_ACCOUNT_")
+                .to_lowercase()
+        };
+        let other = if row.to_grant_id.is_empty() {
+            ""
+        } else {
+            ", other grant"
+        };
+        self.happened(&format!(
+            "{} {} -> {}{other}",
+            row.event,
+            side(row.debit()),
+            side(row.credit())
+        ));
+        if row.event == "refund"
+            && row.grant_id.starts_with("~refund:")
+            && row.credit() == LedgerAccount::Free
+        {
             self.happened("refund grant");
         }
     }
@@ -124,9 +142,14 @@ impl Report {
             of_this.map(|o| o.1).sum::<u64>()
         };
         let reasons = REASONS.iter().filter(|reason| of_reason(reason) < least);
-        let reasons = reasons.map(|reason| format!("{} ({} of {least})", name_of(*reason), of_reason(&reason)));
-        let happenings = HAPPENINGS.iter().filter(|what| !self.happenings.contains_key(**what));
-        reasons.chain(happenings.map(|what| what.to_string())).collect()
+        let reasons = reasons
+            .map(|reason| format!("{} ({} of {least})", name_of(*reason), of_reason(&reason)));
+        let happenings = HAPPENINGS
+            .iter()
+            .filter(|what| !self.happenings.contains_key(**what));
+        reasons
+            .chain(happenings.map(|what| what.to_string()))
+            .collect()
     }
 }
 
@@ -139,10 +162,21 @@ impl fmt::Display for Report {
             write!(f, " {rpc:>13}")?;
         }
         writeln!(f, " {:>13}", "all")?;
-        let lower_first = outcomes.iter().filter(|o| o.starts_with(char::is_lowercase));
-        for outcome in lower_first.chain(outcomes.iter().filter(|o| !o.starts_with(char::is_lowercase))) {
+        let lower_first = outcomes
+            .iter()
+            .filter(|o| o.starts_with(char::is_lowercase));
+        for outcome in lower_first.chain(
+            outcomes
+                .iter()
+                .filter(|o| !o.starts_with(char::is_lowercase)),
+        ) {
             write!(f, "{outcome:<20}")?;
-            let of = |rpc: &str| self.outcomes.iter().find(|o| o.0.0 == rpc && o.0.1 == *outcome).map_or(0, |o| *o.1);
+            let of = |rpc: &str| {
+                self.outcomes
+                    .iter()
+                    .find(|o| o.0.0 == rpc && o.0.1 == *outcome)
+                    .map_or(0, |o| *o.1)
+            };
             for rpc in &rpcs {
                 write!(f, " {:>13}", of(rpc))?;
             }
@@ -158,6 +192,12 @@ impl fmt::Display for Report {
         for difference in &self.differences {
             writeln!(f, "\n{difference}")?;
         }
-        write!(f, "model: {} operations, seed {}, {} differences", self.operations, self.seed, self.differences.len())
+        write!(
+            f,
+            "model: {} operations, seed {}, {} differences",
+            self.operations,
+            self.seed,
+            self.differences.len()
+        )
     }
 }

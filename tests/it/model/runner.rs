@@ -3,25 +3,45 @@
 //! Several lanes run at once. The clock is the server's and shared: all lanes make a round of calls, then it moves once,
 //! for the server and for every model.
 
-use super::generate::duration;
 use super::lane::{FreezeHook, Lane};
 use super::operation::Clients;
 use super::reference::{Model, Settings, micros, timestamp};
 use super::report::Report;
+use super::requests::duration;
 
 /// Lanes at once.
 const LANES: u64 = 16;
 /// Calls of a lane between two moves of the clock.
 const ROUND: u64 = 16;
+/// Percent of rounds after which the clock stays.
+const STILL: u64 = 65;
 /// 2120-01-01: the clock does not pass it by much, so that expiries of a century still lie before 2200... in tests only.
 const CLOCK_BOUND: i64 = 4_733_510_400_000_000;
 
 /// Makes so many random calls from this seed, and stops after the round in which an answer differed.
-pub async fn run(mut clients: Clients, hook: FreezeHook, settings: Settings, operations: u64, seed: u64) -> Report {
+pub async fn run(
+    mut clients: Clients,
+    hook: FreezeHook,
+    settings: Settings,
+    operations: u64,
+    seed: u64,
+) -> Report {
     println!("model: {operations} operations, seed {seed}");
-    let now = clients.clock.now(holdbook::proto::NowRequest {}).await.expect("the test clock answers");
+    let now = clients
+        .clock
+        .now(holdbook::proto::NowRequest {})
+        .await
+        .expect("the test clock answers");
     let now = micros(&now.into_inner().now.expect("the test clock says the time"));
-    let lane = |number| Lane::new(number, seed, clients.clone(), hook.clone(), Model::new(now, settings));
+    let lane = |number| {
+        Lane::new(
+            number,
+            seed,
+            clients.clone(),
+            hook.clone(),
+            Model::new(now, settings),
+        )
+    };
     let mut lanes: Vec<Lane> = (0..LANES).map(lane).collect();
     let mut left = operations;
     while left > 0 && !differs(&lanes) {
@@ -33,12 +53,26 @@ pub async fn run(mut clients: Clients, hook: FreezeHook, settings: Settings, ope
         }
         lanes = joined(running).await;
         let turn = (left / ROUND % LANES) as usize;
-        let by = lanes[turn].next_advance();
+        let by = if lanes[turn].dice.chance(STILL) {
+            0
+        } else {
+            lanes[turn].next_advance()
+        };
         advance(&mut clients, &mut lanes, by).await;
     }
-    let mut report = Report { operations: operations - left, seed, ..Default::default() };
+    let mut report = Report {
+        operations: operations - left,
+        seed,
+        ..Default::default()
+    };
     if !differs(&lanes) {
-        lanes = joined(lanes.into_iter().map(|lane| tokio::spawn(lane.finish())).collect()).await;
+        lanes = joined(
+            lanes
+                .into_iter()
+                .map(|lane| tokio::spawn(lane.finish()))
+                .collect(),
+        )
+        .await;
     }
     lanes.into_iter().for_each(|lane| report.add(lane.report));
     report
@@ -61,8 +95,18 @@ async fn advance(clients: &mut Clients, lanes: &mut [Lane], by: i64) {
     if by <= 0 || now + by > CLOCK_BOUND {
         return;
     }
-    let request = holdbook::proto::AdvanceRequest { by: Some(duration(by)) };
-    let answer = clients.clock.advance(request).await.expect("the test clock moves");
-    assert_eq!(answer.into_inner().now, Some(timestamp(now + by)), "the clock after moving by {by} us");
+    let request = holdbook::proto::AdvanceRequest {
+        by: Some(duration(by)),
+    };
+    let answer = clients
+        .clock
+        .advance(request)
+        .await
+        .expect("the test clock moves");
+    assert_eq!(
+        answer.into_inner().now,
+        Some(timestamp(now + by)),
+        "the clock after moving by {by} us"
+    );
     lanes.iter_mut().for_each(|lane| lane.model.advance(by));
 }

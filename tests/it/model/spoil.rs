@@ -7,9 +7,10 @@ use holdbook::proto::grant_credits_request::Expiry;
 use prost_types::{Duration, Timestamp};
 
 use super::dice::Dice;
-use super::generate::{DAY, SECOND, duration};
 use super::operation::Operation;
 use super::reference::Settings;
+use super::requests::duration;
+use super::{DAY, SECOND};
 
 /// Spoils one to three fields.
 pub fn spoil(dice: &mut Dice, operation: &mut Operation, settings: &Settings) {
@@ -20,7 +21,9 @@ pub fn spoil(dice: &mut Dice, operation: &mut Operation, settings: &Settings) {
 
 fn spoil_one(dice: &mut Dice, operation: &mut Operation, settings: &Settings) {
     if dice.chance(10) {
-        let bad = dice.pick(&["", "a b", "a/b", "ü", &"a".repeat(65), "a\n"]).to_string();
+        let bad = dice
+            .pick(&["", "a b", "a/b", "ü", &"a".repeat(65), "a\n"])
+            .to_string();
         return operation.set_account_id(&bad);
     }
     if dice.chance(10)
@@ -78,13 +81,21 @@ fn spoil_one(dice: &mut Dice, operation: &mut Operation, settings: &Settings) {
         },
         Operation::Release(r) => r.hold_id = id(dice),
         Operation::GetHold(r) => r.hold_id = id(dice),
-        Operation::GetAccount(_) | Operation::GetBalance(_) | Operation::CloseAccount(_) => operation.set_account_id("a b"),
+        Operation::GetAccount(_) | Operation::GetBalance(_) | Operation::CloseAccount(_) => {
+            operation.set_account_id("a b")
+        }
     }
 }
 
 fn spoil_grant(dice: &mut Dice, r: &mut holdbook::proto::GrantCreditsRequest) {
     match dice.below(10) {
-        0 => r.grant_id = if dice.chance(30) { "~rollover:g1".into() } else { id(dice) },
+        0 => {
+            r.grant_id = if dice.chance(30) {
+                "~rollover:g1".into()
+            } else {
+                id(dice)
+            }
+        }
         1 => r.kind = dice.pick(&[0, 2, 5, 6, -1]),
         2 => r.amount = positive(dice),
         3 => r.priority = Some(1001),
@@ -93,9 +104,13 @@ fn spoil_grant(dice: &mut Dice, r: &mut holdbook::proto::GrantCreditsRequest) {
         6 => r.expiry = Some(Expiry::ExpiresIn(span(dice, (SECOND, 36_600 * DAY)))),
         7 => {
             let length = dice.pick(&[None, Some(duration(SECOND))]);
-            let length = length.or_else(|| dice.chance(50).then(|| span(dice, (SECOND, 3_660 * DAY))));
+            let length =
+                length.or_else(|| dice.chance(50).then(|| span(dice, (SECOND, 3_660 * DAY))));
             let cap = dice.chance(50).then(|| positive(dice));
-            r.rollover = Some(holdbook::proto::Rollover { duration: length, cap });
+            r.rollover = Some(holdbook::proto::Rollover {
+                duration: length,
+                cap,
+            });
             if dice.chance(30) {
                 r.expiry = None;
             }
@@ -107,20 +122,49 @@ fn spoil_grant(dice: &mut Dice, r: &mut holdbook::proto::GrantCreditsRequest) {
 
 fn id(dice: &mut Dice) -> String {
     let long = "a".repeat(129);
-    dice.pick(&["", "-a", ".a", "a b", "a~b", "ü", "a\u{0}", "a,b", "a'b", "a{b}", "a*", &long]).to_string()
+    dice.pick(&[
+        "", "-a", ".a", "a b", "a~b", "ü", "a\u{0}", "a,b", "a'b", "a{b}", "a*", &long,
+    ])
+    .to_string()
 }
 
 fn amount(dice: &mut Dice) -> String {
     let bad = [
-        "", "-1", "-0", "+1", "1.", ".5", "1.0000001", "1.2.3", "1e3", "0x10", " 1", "1 ", "1,5", "NaN", "inf", "٣", "10000000000",
-        "00000000001", "9000000000.000001", "9000000001", "9999999999", "1_000", "1.-5", "0.0000000",
+        "",
+        "-1",
+        "-0",
+        "+1",
+        "1.",
+        ".5",
+        "1.0000001",
+        "1.2.3",
+        "1e3",
+        "0x10",
+        " 1",
+        "1 ",
+        "1,5",
+        "NaN",
+        "inf",
+        "٣",
+        "10000000000",
+        "00000000001",
+        "9000000000.000001",
+        "9000000001",
+        "9999999999",
+        "1_000",
+        "1.-5",
+        "0.0000000",
     ];
     dice.pick(&bad).to_string()
 }
 
 /// Out of bounds where 0 is too.
 fn positive(dice: &mut Dice) -> String {
-    if dice.chance(40) { dice.pick(&["0", "0.0", "0.000000"]).to_string() } else { amount(dice) }
+    if dice.chance(40) {
+        dice.pick(&["0", "0.0", "0.000000"]).to_string()
+    } else {
+        amount(dice)
+    }
 }
 
 fn span(dice: &mut Dice, bounds: (i64, i64)) -> Duration {
@@ -141,7 +185,13 @@ fn span(dice: &mut Dice, bounds: (i64, i64)) -> Duration {
 
 fn instant(dice: &mut Dice) -> Timestamp {
     let whole = |seconds, nanos| Timestamp { seconds, nanos };
-    dice.pick(&[whole(-1, 0), whole(7_258_118_401, 0), whole(4_000_000_000, 1), whole(4_000_000_000, -1000), whole(i64::MAX, 0)])
+    dice.pick(&[
+        whole(-1, 0),
+        whole(7_258_118_401, 0),
+        whole(4_000_000_000, 1),
+        whole(4_000_000_000, -1000),
+        whole(i64::MAX, 0),
+    ])
 }
 
 fn labels(dice: &mut Dice) -> HashMap<String, String> {
