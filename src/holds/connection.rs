@@ -67,7 +67,7 @@ impl Connection {
                 none.insert(self.client.get_multiplexed_async_connection_with_config(&config).await?)
             }
         };
-        let answer = live.send_packed_command(cmd).await;
+        let answer = cmd.query_async(live).await;
         if answer.as_ref().is_err_and(|error| error.is_io_error() || error.is_timeout() || error.is_connection_dropped()) {
             self.live = None;
         }

@@ -31,8 +31,8 @@ end
 local function repeated(A, hold, outcome)
   local nos, at = {}, moves_at(outcome)
   while at <= #outcome do
-    local kind, no
-    kind, no, _, at = next_move(outcome, at)
+    local _, no, _, after = next_move(outcome, at)
+    at = after
     if no > 0 then nos[no] = true end
   end
   return answer(A, OK, true, '', 0, 0, hold and pack_hold(hold) or '', outcome, names(A, nos))

@@ -85,9 +85,9 @@ impl Stack {
         Self { redis, postgres_url, service, config }
     }
 
-    /// On a clock that only the test moves, with the lifetimes that the model knows.
+    /// On a clock that only the test moves, with the lifetime that the model knows.
     pub async fn start_with_test_clock() -> Self {
-        Self::start(&["--test-clock=true", "--max-ttl=7d", "--max-lifetime=30d"]).await
+        Self::start(&["--test-clock=true", "--max-lifetime=26h"]).await
     }
 
     /// Where it serves.
