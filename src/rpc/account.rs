@@ -40,9 +40,12 @@ impl AccountService for Accounts {
         let r = request.into_inner();
         let mut fields = Fields::default();
         fields.account_id(&r.account_id);
+        let before = fields.count();
         let overdraft_limit = fields.optional_amount("overdraft_limit", r.overdraft_limit.as_ref(), true);
         let credit_limit = fields.optional_amount("credit_limit", r.credit_limit.as_ref(), true);
-        if credit_limit.unwrap_or_default() > overdraft_limit.unwrap_or_default() {
+        // Compared only where both can be read: one mistake is not told twice.
+        let readable = fields.count() == before;
+        if readable && credit_limit.unwrap_or_default() > overdraft_limit.unwrap_or_default() {
             fields.violation("credit_limit", CREDIT_ABOVE_OVERDRAFT);
         }
         open_holds(&mut fields, r.max_open_holds);

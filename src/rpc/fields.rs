@@ -41,6 +41,12 @@ impl Fields {
         self.0.push(FieldViolation::new(field, what));
     }
 
+    /// How many violations have been noted so far.
+    #[must_use]
+    pub const fn count(&self) -> usize {
+        self.0.len()
+    }
+
     /// Refuses the request if anything was noted.
     ///
     /// # Errors

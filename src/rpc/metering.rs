@@ -121,7 +121,7 @@ impl MeteringService for Metering {
                 None
             }
             None => {
-                fields.violation("what", "one of amount and all_held is required");
+                fields.violation("amount", "is required, or all_held");
                 None
             }
         };

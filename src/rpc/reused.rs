@@ -17,7 +17,7 @@ use crate::{
         hold::{Hold, HoldRequest},
     },
     holds::{Reader, packed::Outcome},
-    proto::{ErrorReason, GrantCreditsRequest},
+    proto::{ErrorReason, GrantCreditsRequest, grant_credits_request::Expiry},
 };
 
 /// Names of the fields whose two values differ.
@@ -157,6 +157,20 @@ pub fn comparable(request: &GrantCreditsRequest, amount: Credits, cap: Option<Cr
     sent.encode_to_vec()
 }
 
+fn instant(request: &GrantCreditsRequest) -> Option<prost_types::Timestamp> {
+    match request.expiry {
+        Some(Expiry::ExpiresAt(instant)) => Some(instant),
+        _ => None,
+    }
+}
+
+fn span(request: &GrantCreditsRequest) -> Option<prost_types::Duration> {
+    match request.expiry {
+        Some(Expiry::ExpiresIn(span)) => Some(span),
+        _ => None,
+    }
+}
+
 /// A grant.
 pub fn grant(done: Done, sent: &[u8]) -> Result<Done, Status> {
     check(done, "the grant id", |_, outcome| {
@@ -168,7 +182,8 @@ pub fn grant(done: Done, sent: &[u8]) -> Result<Done, Status> {
             ("amount", was.amount != now.amount),
             ("priority", was.priority != now.priority),
             ("starts_at", was.starts_at != now.starts_at),
-            ("expiry", was.expiry != now.expiry),
+            ("expires_at", instant(&was) != instant(&now)),
+            ("expires_in", span(&was) != span(&now)),
             ("rollover", was.rollover != now.rollover),
             ("non_refundable", was.non_refundable != now.non_refundable),
             ("provider", was.provider != now.provider),

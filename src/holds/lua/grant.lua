@@ -45,12 +45,12 @@ verbs[V_GRANT] = function(op, A)
     return repeated(A, nil, known)
   end
   if op.asked == 0 then return answer(A, ASK_LEDGER, false, '', 0, 0, '', '', {}) end
-  local reason = barred(A)
-  if reason and reason ~= ACCOUNT_SUSPENDED then return refuse(A, reason) end
   start = max(start, A.clock)
   if expires_in > 0 then expires = A.clock + expires_in end
   if expires == 0 then expires = NEVER end
   if expires <= start then return refuse(A, INVALID, start, expires) end
+  local reason = barred(A)
+  if reason and reason ~= ACCOUNT_SUSPENDED then return refuse(A, reason) end
   local resource = full(A, 1, amount)
   if resource then return refuse(A, CAPACITY_LIMIT, resource) end
 
