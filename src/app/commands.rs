@@ -64,7 +64,9 @@ pub enum CommandError {
 
 /// Sets up telemetry for a process that serves.
 pub fn telemetry(config: &Config) -> Result<Telemetry, CommandError> {
-    Ok(telemetry::init(&TelemetryConfig::from_env(config.log_format)?)?)
+    Ok(telemetry::init(&TelemetryConfig::from_env(
+        config.log_format,
+    )?)?)
 }
 
 /// Waits for Ctrl-C or a request to end.
@@ -100,7 +102,11 @@ pub async fn serve(args: ServeArgs) -> Result<ExitCode, CommandError> {
 /// Postgres does not answer, or a migration fails.
 pub async fn migrate(args: MigrateArgs) -> Result<ExitCode, CommandError> {
     let applied = ledger::migrate(&args.postgres_url).await?;
-    writeln!(io::stdout(), "migrations applied: {applied}; the schema is at version {}", ledger::schema_version())?;
+    writeln!(
+        io::stdout(),
+        "migrations applied: {applied}; the schema is at version {}",
+        ledger::schema_version()
+    )?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -130,7 +136,11 @@ pub async fn audit(args: AuditArgs, output: Output) -> Result<ExitCode, CommandE
     };
     let report = reconcile::audit(&Holds::new(options)?, &ledger).await?;
     show(&report, output)?;
-    Ok(if report.is_balanced() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if report.is_balanced() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 fn show(report: &Report, output: Output) -> io::Result<()> {
