@@ -19,7 +19,7 @@ const READ_LIMIT: Duration = Duration::from_secs(15);
 const TCP_SILENCE_LIMIT: Duration = Duration::from_secs(15);
 
 /// What every serving connection is set to. The role is what makes the book append-only.
-const SESSION: &str = "set role holdbook_service; set statement_timeout = '10s'; set lock_timeout = '5s'; \
+pub(super) const SESSION: &str = "set role holdbook_service; set statement_timeout = '10s'; set lock_timeout = '5s'; \
     set idle_in_transaction_session_timeout = '30s'; set timezone = 'UTC'";
 
 /// The ledger. A cheap handle; clones share connections.

@@ -13,9 +13,13 @@ mod bootstrap;
 mod columns;
 mod connect;
 mod cursor;
+mod cursors;
 mod error;
 mod grant_names;
+mod list;
+mod lookup;
 mod migrate;
+mod quarantine;
 mod queue;
 mod rows;
 mod statements;
@@ -26,7 +30,12 @@ pub use batch::GrantStatus;
 pub use bootstrap::PartitionRow;
 pub use connect::Ledger;
 pub use cursor::Cursor;
+pub use cursors::Cursors;
 pub use error::LedgerError;
 pub use grant_names::GrantName;
+pub use list::{
+    GrantFilter, GrantRow, HoldFilter, HoldRow, Page, TransferFilter, TransferKey, TransferRow,
+};
 pub use migrate::{migrate, schema_version};
+pub use quarantine::{Decode, QuarantinedEvent, Retried};
 pub use writer::{Posted, Writer};

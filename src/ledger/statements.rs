@@ -21,6 +21,8 @@ pub(super) struct Statements {
     pub upsert_holds: Statement,
     pub grant_names: Statement,
     pub quarantine_events: Statement,
+    pub waiting_events: Statement,
+    pub count_waiting: Statement,
     pub resolve: Statement,
     pub notify: Statement,
 }
@@ -47,6 +49,8 @@ impl Statements {
             upsert_holds: sql(include_str!("sql/upsert_holds.sql")).await?,
             grant_names: sql(include_str!("sql/grant_names.sql")).await?,
             quarantine_events: sql(include_str!("sql/quarantine_events.sql")).await?,
+            waiting_events: sql(include_str!("sql/waiting_events.sql")).await?,
+            count_waiting: sql(include_str!("sql/count_waiting.sql")).await?,
             resolve: sql(include_str!("sql/resolve_quarantined.sql")).await?,
             notify: sql("select pg_notify('holdbook_ledger', $1)").await?,
         })

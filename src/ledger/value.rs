@@ -2,9 +2,10 @@
 
 use jiff::Timestamp;
 use rust_decimal::Decimal;
+use tokio_postgres::Row;
 
 use super::error::{DataError, LedgerError, WriteError};
-use crate::domain::{account::Micros, credits::Credits};
+use crate::domain::{account::Micros, credits::Credits, event::Position};
 
 /// A value that its column cannot hold: of an event, the event's fault.
 #[derive(Debug)]
@@ -72,4 +73,18 @@ pub(super) fn optional_instant(micros: Option<Micros>) -> Result<Option<Timestam
 pub(super) fn credits(value: Decimal) -> Result<Credits, OutOfRange> {
     Credits::from_decimal(value)
         .ok_or_else(|| OutOfRange(format!("{value} is no number of micro-credits")))
+}
+
+pub(super) fn micros(instant: Timestamp) -> Micros {
+    instant.as_microsecond()
+}
+
+/// Of columns `partition`, `epoch`, `n` and `index`.
+pub(super) fn position(row: &Row) -> Result<Position, OutOfRange> {
+    Ok(Position {
+        partition: unsigned_int(row.get("partition"))?,
+        epoch: unsigned(row.get("epoch"))?,
+        n: unsigned(row.get("n"))?,
+        index: unsigned_int(row.get("index"))?,
+    })
 }

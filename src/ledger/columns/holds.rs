@@ -18,6 +18,13 @@ pub(in crate::ledger) const fn method_name(method: Method) -> &'static str {
     }
 }
 
+/// By the name that the ledger writes.
+pub(in crate::ledger) fn method_from_name(name: &str) -> Option<Method> {
+    [Method::Reserve, Method::Charge]
+        .into_iter()
+        .find(|method| method_name(*method) == name)
+}
+
 #[derive(Default)]
 pub(in crate::ledger) struct Holds<'a> {
     account: Vec<&'a str>,

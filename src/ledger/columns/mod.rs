@@ -11,7 +11,7 @@ use tokio_postgres::{Error, Statement, Transaction, types::ToSql};
 pub(super) use self::{
     accounts::{Accounts, Images},
     grants::{Closed, Grants, NewGrants},
-    holds::Holds,
+    holds::{Holds, method_from_name},
 };
 
 /// Runs a statement unless there is nothing to do.
