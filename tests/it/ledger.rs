@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "a test may stop where it stands")]
 
 mod book;
+mod lists;
 mod posting;
+mod rights;
 
 use holdbook::ledger::{Cursor, Ledger, migrate};
 use tokio_postgres::Client;
