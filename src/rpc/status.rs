@@ -7,7 +7,7 @@ use tonic_types::{ErrorDetails, FieldViolation, QuotaViolation, StatusExt};
 
 use super::{fields::seconds, view};
 use crate::{
-    domain::credits::Credits,
+    domain::{credits::Credits, hold::Hold},
     holds::{HoldsError, packed::Answer},
     ledger::LedgerError,
     proto::ErrorReason,
@@ -202,6 +202,8 @@ fn explain(reason: ErrorReason, answer: &Answer) -> Refusal {
     use ErrorReason as R;
     let credits = Credits::from_micro;
     let (x, y, terms, balance) = (answer.x, answer.y, &answer.terms, &answer.balance);
+    let available = balance.available(terms.credit_limit);
+    let committed = || answer.hold.as_ref().map_or(Credits::ZERO, Hold::committed);
     let state = || {
         answer
             .hold
@@ -211,19 +213,18 @@ fn explain(reason: ErrorReason, answer: &Answer) -> Refusal {
     let short = |message: String| {
         let next = answer.next_hold.filter(|_| answer.open_holds > 0);
         let refusal = Refusal::new(reason, message)
-            .with("available", credits(y))
+            .with("available", available)
             .with("held", balance.held)
             .with("debt", balance.debt)
-            .with("short_by", credits(x - y));
+            .with("short_by", credits(x) - available);
         next.map_or_else(Vec::new, |next| vec![view::rfc3339(next)])
             .into_iter()
             .fold(refusal, |refusal, next| refusal.with("next_expiry", next))
     };
     match reason {
         R::InsufficientCredits => short(format!(
-            "{} credits were asked for and {} are available",
-            credits(x),
-            credits(y)
+            "{} credits were asked for and {available} are available",
+            credits(x)
         )),
         R::InDebt => short(format!(
             "debt of {} exceeds the credit limit of {}",
@@ -273,11 +274,11 @@ fn explain(reason: ErrorReason, answer: &Answer) -> Refusal {
             reason,
             format!(
                 "the commits would add up to {}, the hold's maximum is {}",
-                credits(x),
+                committed() + credits(x),
                 credits(y)
             ),
         )
-        .with("amount", credits(x))
+        .with("amount", committed() + credits(x))
         .with("limit", credits(y)),
         R::LateWindowPassed => Refusal::new(
             reason,
