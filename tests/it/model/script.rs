@@ -5,13 +5,15 @@
 //! drops what Redis remembers of ended holds and of grants, as it does by itself some time after the windows. After ` # ` stands the
 //! rule. At its end the table's account is compared with the model whole, and with the sums of its ledger rows.
 //!
-//! Each table has an account of its own. They share one service, and its clock: one table at a time.
+//! `account a` makes the account and turns to it; `in a` turns back to it. Each table has accounts of its own. They share
+//! one service, and its clock: one table at a time.
 
 mod ask;
 mod ends;
 mod line;
 mod tell;
 
+use std::collections::BTreeSet;
 use std::panic::Location;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -58,7 +60,11 @@ struct Table<'a> {
     stack: &'a Stack,
     clients: Clients,
     model: Model,
+    number: u64,
+    /// The account that the lines are about.
     account_id: String,
+    /// All that were created here.
+    accounts: BTreeSet<String>,
 }
 
 impl<'a> Table<'a> {
@@ -66,12 +72,13 @@ impl<'a> Table<'a> {
         let mut clients = Clients::new(stack.channel());
         let answer = clients.clock.now(proto::NowRequest {}).await;
         let now = answer.expect("the test clock answers").into_inner().now;
-        let number = TABLES.fetch_add(1, Ordering::Relaxed);
         Self {
             stack,
             clients,
             model: Model::new(micros(&now.expect("the time")), SETTINGS),
-            account_id: format!("table-{number}"),
+            number: TABLES.fetch_add(1, Ordering::Relaxed),
+            account_id: String::new(),
+            accounts: BTreeSet::new(),
         }
     }
 
@@ -93,6 +100,10 @@ impl<'a> Table<'a> {
     async fn line(&mut self, words: &[&str], wanted: &str) -> Result<(), String> {
         let (verb, name) = (words[0], words.get(1).copied().unwrap_or_default());
         let got = match verb {
+            "in" => {
+                self.turn_to(name);
+                return Ok(());
+            }
             "freeze" | "unfreeze" => return self.freeze(verb == "freeze").await,
             "forget" => return self.forget().await,
             "rows" | "grants" | "holds" => self.list(verb).await?,
@@ -109,6 +120,10 @@ impl<'a> Table<'a> {
         }
     }
 
+    fn turn_to(&mut self, name: &str) {
+        self.account_id = format!("table-{}-{name}", self.number);
+    }
+
     /// Asks the service and the model the same; the words of the answer.
     async fn call(
         &mut self,
@@ -117,6 +132,10 @@ impl<'a> Table<'a> {
         words: &[&str],
         must_succeed: bool,
     ) -> Result<Vec<String>, String> {
+        if verb == "account" {
+            self.turn_to(name);
+            self.accounts.insert(self.account_id.clone());
+        }
         let line = Line(words.to_vec());
         let operation = ask::operation(verb, name, &line, &self.account_id, self.model.now());
         let service = operation.send(&mut self.clients).await;

@@ -82,6 +82,7 @@ pub fn reply(reply: &Reply) -> Words {
         }
     };
     words.extend(after(reply).map(|b| ("after", b.balance.clone())));
+    words.extend(about(reply).map(|h| ("is", hold_state(h))));
     words
 }
 
@@ -130,7 +131,7 @@ pub fn grants(all: &[Grant]) -> Vec<String> {
 /// Holds, newest first, as `holds=id:STATE:amount,...`.
 pub fn holds(all: &[Hold]) -> Words {
     let told = all.iter().map(|hold| {
-        let state = &hold.state().as_str_name()["HOLD_STATE_".len()..];
+        let state = hold_state(hold);
         format!("{}:{state}:{}", hold.hold_id, hold.amount)
     });
     vec![("holds", told.collect::<Vec<_>>().join(","))]
@@ -193,10 +194,7 @@ fn hold(hold: Option<&Hold>) -> Words {
         .collect();
     labels.sort();
     vec![
-        (
-            "state",
-            hold.state().as_str_name()["HOLD_STATE_".len()..].into(),
-        ),
+        ("state", hold_state(&hold)),
         ("amount", hold.amount),
         ("held", hold.held),
         ("promised", hold.promised),
@@ -228,4 +226,20 @@ fn after(reply: &Reply) -> Option<&Balance> {
         Reply::Refund(a) => a.balance.as_ref(),
         Reply::GetHold(a) => a.balance.as_ref(),
     }
+}
+
+fn about(reply: &Reply) -> Option<&Hold> {
+    match reply {
+        Reply::Reserve(a) => a.hold.as_ref(),
+        Reply::Extend(a) => a.hold.as_ref(),
+        Reply::Commit(a) => a.hold.as_ref(),
+        Reply::Release(a) => a.hold.as_ref(),
+        Reply::Charge(a) => a.hold.as_ref(),
+        Reply::Refund(a) => a.hold.as_ref(),
+        _ => None,
+    }
+}
+
+fn hold_state(hold: &Hold) -> String {
+    hold.state().as_str_name()["HOLD_STATE_".len()..].into()
 }
