@@ -1,7 +1,12 @@
 //! The integration tests: one binary, real servers.
 
 mod cli;
+mod crash;
 mod dev;
+mod farm;
+mod ledger;
 mod model;
+mod python;
+mod replay;
 mod support;
 mod telemetry;

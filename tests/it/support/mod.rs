@@ -9,7 +9,7 @@ use holdbook::{
     app::Service,
     config::{Config, ServeArgs},
     dev::{AppendFsync, PostgresConfig, PostgresServer, RedisConfig, RedisServer},
-    ledger,
+    ledger, reconcile,
     telemetry::Metrics,
 };
 use tokio::sync::OnceCell;
@@ -93,6 +93,13 @@ pub fn config(redis_url: &str, postgres_url: &str, more: &[&str]) -> Config {
     Config::from_args(Typed::parse_from(typed).serve).expect("a right configuration")
 }
 
+/// A channel to a service.
+pub fn channel_to(address: SocketAddr) -> Channel {
+    Channel::from_shared(format!("http://{address}"))
+        .expect("an address")
+        .connect_lazy()
+}
+
 /// A service with its own stores.
 pub struct Stack {
     pub redis: RedisServer,
@@ -131,9 +138,7 @@ impl Stack {
 
     /// A channel to it.
     pub fn channel(&self) -> Channel {
-        Channel::from_shared(format!("http://{}", self.address()))
-            .expect("an address")
-            .connect_lazy()
+        channel_to(self.address())
     }
 
     /// Freezes an account, as quarantine does.
@@ -154,11 +159,15 @@ impl Stack {
             .expect("Redis answers");
     }
 
-    /// Waits until the ledger has everything.
-    pub async fn drain(&self) {
+    /// Waits until the ledger has everything, then audits both stores.
+    pub async fn balanced(&self) {
         assert!(
             self.service.drained(Duration::from_secs(60)).await,
             "the ledger catches up"
         );
+        let report = reconcile::audit(self.service.holds(), self.service.ledger())
+            .await
+            .expect("both stores answer");
+        assert!(report.is_balanced(), "{report}");
     }
 }
