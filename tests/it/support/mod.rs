@@ -105,7 +105,6 @@ pub struct Stack {
     pub redis: RedisServer,
     pub postgres_url: String,
     pub service: Service,
-    pub config: Config,
 }
 
 impl Stack {
@@ -122,7 +121,6 @@ impl Stack {
             redis,
             postgres_url,
             service,
-            config,
         }
     }
 
