@@ -5,3 +5,4 @@ mod dev;
 mod model;
 mod support;
 mod telemetry;
+mod tidy;
