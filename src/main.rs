@@ -109,12 +109,21 @@ fn service(work: impl Future<Output = Result<ExitCode, CommandError>>) -> ExitCo
 }
 
 fn client(command: ClientCommand, output: Output) -> ExitCode {
-    let work = async { Ok(done(cli::run(command, output, &mut io::stdout()).await, output)) };
+    let work = async {
+        Ok(done(
+            cli::run(command, output, &mut io::stdout()).await,
+            output,
+        ))
+    };
     service(work)
 }
 
 fn run<T>(work: impl Future<Output = Result<T, CommandError>>) -> Result<T, CommandError> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(CommandError::Runtime)?.block_on(work)
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(CommandError::Runtime)?
+        .block_on(work)
 }
 
 fn done(result: Result<(), ClientError>, output: Output) -> ExitCode {

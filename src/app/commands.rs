@@ -24,7 +24,7 @@ use crate::{
     dev::DevError,
     holds::{Holds, HoldsError, Options, Settings},
     ledger::{self, Ledger, LedgerError},
-    reconcile::{self, Report},
+    reconcile::{self, AuditError, Report},
     telemetry::{self, Telemetry, TelemetryConfig, TelemetryError},
 };
 
@@ -47,6 +47,8 @@ pub enum CommandError {
     #[error(transparent)]
     Holds(#[from] HoldsError),
     #[error(transparent)]
+    Audit(#[from] AuditError),
+    #[error(transparent)]
     Dev(#[from] DevError),
     #[error(transparent)]
     Connect(#[from] ConnectError),
@@ -64,7 +66,9 @@ pub enum CommandError {
 
 /// Sets up telemetry for a process that serves.
 pub fn telemetry(config: &Config) -> Result<Telemetry, CommandError> {
-    Ok(telemetry::init(&TelemetryConfig::from_env(config.log_format)?)?)
+    Ok(telemetry::init(&TelemetryConfig::from_env(
+        config.log_format,
+    )?)?)
 }
 
 /// Waits for Ctrl-C or a request to end.
@@ -100,7 +104,11 @@ pub async fn serve(args: ServeArgs) -> Result<ExitCode, CommandError> {
 /// Postgres does not answer, or a migration fails.
 pub async fn migrate(args: MigrateArgs) -> Result<ExitCode, CommandError> {
     let applied = ledger::migrate(&args.postgres_url).await?;
-    writeln!(io::stdout(), "migrations applied: {applied}; the schema is at version {}", ledger::schema_version())?;
+    writeln!(
+        io::stdout(),
+        "migrations applied: {applied}; the schema is at version {}",
+        ledger::schema_version()
+    )?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -130,7 +138,11 @@ pub async fn audit(args: AuditArgs, output: Output) -> Result<ExitCode, CommandE
     };
     let report = reconcile::audit(&Holds::new(options)?, &ledger).await?;
     show(&report, output)?;
-    Ok(if report.is_balanced() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if report.is_balanced() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 fn show(report: &Report, output: Output) -> io::Result<()> {

@@ -34,7 +34,10 @@ pub fn micros(span: Duration) -> i64 {
 ///
 /// # Errors
 /// The URL is not one of a Redis server.
-pub fn holds(config: &Config, observe_batch: Box<dyn Fn(usize) + Send + Sync>) -> Result<Holds, HoldsError> {
+pub fn holds(
+    config: &Config,
+    observe_batch: Box<dyn Fn(usize) + Send + Sync>,
+) -> Result<Holds, HoldsError> {
     let bound = |entries: u64| i64::try_from(entries).unwrap_or(i64::MAX);
     Holds::new(Options {
         url: config.redis_url.expose().to_owned(),
@@ -60,19 +63,26 @@ pub fn holds(config: &Config, observe_batch: Box<dyn Fn(usize) + Send + Sync>) -
 /// A store does not answer, is unfit, or the two disagree.
 pub async fn partitions(config: &Config, holds: &Holds, ledger: &Ledger) -> Result<(), OpenError> {
     if !config.allow_volatile_redis
-        && let Some(problem) = server_problems(config.redis_url.expose()).await?.into_iter().next()
+        && let Some(problem) = server_problems(config.redis_url.expose())
+            .await?
+            .into_iter()
+            .next()
     {
         return Err(OpenError::Unfit(problem));
     }
     let now = holds.server_time().await?;
     // An epoch grows with time, so that one never comes back.
     let epoch = u64::try_from(now / 1000).unwrap_or(1);
-    let rows = ledger.bootstrap(u32::from(config.partitions), config.test_clock, epoch).await?;
+    let rows = ledger
+        .bootstrap(u32::from(config.partitions), config.test_clock, epoch)
+        .await?;
     for row in rows {
         let (id, recorded) = (row.id, row.cursor);
         let mut opened = holds.open(id, None, None).await?;
         if opened.epoch.is_none() && recorded.n == 0 {
-            opened = holds.open(id, Some(recorded.epoch), config.test_clock.then_some(now)).await?;
+            opened = holds
+                .open(id, Some(recorded.epoch), config.test_clock.then_some(now))
+                .await?;
         }
         let Some(found) = opened.epoch else {
             return Err(OpenError::Disagree(format!(
@@ -93,8 +103,14 @@ pub async fn partitions(config: &Config, holds: &Holds, ledger: &Ledger) -> Resu
             )));
         }
         if opened.test_clock != config.test_clock {
-            let kind = if opened.test_clock { "a test clock" } else { "the real clock" };
-            return Err(OpenError::Disagree(format!("Redis was set up with {kind}; start with the same")));
+            let kind = if opened.test_clock {
+                "a test clock"
+            } else {
+                "the real clock"
+            };
+            return Err(OpenError::Disagree(format!(
+                "Redis was set up with {kind}; start with the same"
+            )));
         }
         holds.set_epoch(id, found);
     }

@@ -67,7 +67,9 @@ async fn raised(mut flag: watch::Receiver<bool>) {
 }
 
 async fn listen(address: SocketAddr) -> Result<TcpListener, ServiceError> {
-    TcpListener::bind(address).await.map_err(|error| ServiceError::Listen { address, error })
+    TcpListener::bind(address)
+        .await
+        .map_err(|error| ServiceError::Listen { address, error })
 }
 
 impl Service {
@@ -78,10 +80,16 @@ impl Service {
     pub async fn start(config: &Config, metrics: Metrics) -> Result<Self, ServiceError> {
         // Ports first: a taken one is known before anything else happens.
         let listener = listen(config.listen).await?;
-        let admin = Admin::bind(config.admin_listen)
-            .await
-            .map_err(|error| ServiceError::Listen { address: config.admin_listen, error })?;
-        let local = |address: io::Result<SocketAddr>| address.map_err(|e| ServiceError::Serve(e.to_string()));
+        let admin =
+            Admin::bind(config.admin_listen)
+                .await
+                .map_err(|error| ServiceError::Listen {
+                    address: config.admin_listen,
+                    error,
+                })?;
+        let local = |address: io::Result<SocketAddr>| {
+            address.map_err(|e| ServiceError::Serve(e.to_string()))
+        };
         let (address, admin_address) = (local(listener.local_addr())?, local(admin.local_addr())?);
         let (readiness, ready) = watch::channel(Readiness::waiting_for(["stores"]));
         let (closing, _) = watch::channel(false);
@@ -98,19 +106,46 @@ impl Service {
         let batches = Arc::clone(&instruments);
         let observe = Box::new(move |size: usize| batches.executor_batch(size as u64));
         let holds = open::holds(config, observe).map_err(OpenError::from)?;
-        let ledger =
-            Ledger::connect(config.postgres_url.expose(), config.postgres_pool).await.map_err(OpenError::from)?;
+        let ledger = Ledger::connect(config.postgres_url.expose(), config.postgres_pool)
+            .await
+            .map_err(OpenError::from)?;
         open::partitions(config, &holds, &ledger).await?;
         let waits = LedgerWait::new(&ledger).await.map_err(OpenError::from)?;
-        let options = RelayOptions { batch: config.relay_batch, pause: config.relay_pause, tail: config.stream_tail };
+        let (others, fed) = (ledger.clone(), waits.clone());
+        let until = stopping.subscribe();
+        background.spawn(async move {
+            others
+                .watch_cursors(
+                    move |partition, cursor| fed.reached(partition, cursor),
+                    until,
+                )
+                .await;
+        });
+        let options = RelayOptions {
+            batch: config.relay_batch,
+            pause: config.relay_pause,
+            tail: config.stream_tail,
+        };
         for partition in 0..holds.partitions() {
-            let relay = Relay::new(partition, holds.clone(), ledger.clone(), waits.clone(), Arc::clone(&instruments), options);
+            let relay = Relay::new(
+                partition,
+                holds.clone(),
+                ledger.clone(),
+                waits.clone(),
+                Arc::clone(&instruments),
+                options,
+            );
             background.spawn(relay.run(stopping.subscribe()));
             let sweeper = Sweeper::new(partition, holds.clone(), Arc::clone(&instruments));
             background.spawn(sweeper.run(stopping.subscribe()));
         }
 
-        let memory = Memory::new(holds.clone(), ledger.clone(), waits.clone(), config.ledger_wait);
+        let memory = Memory::new(
+            holds.clone(),
+            ledger.clone(),
+            waits.clone(),
+            config.ledger_wait,
+        );
         let bounds = Bounds {
             default_ttl: micros(config.default_ttl),
             max_ttl: micros(config.max_ttl),
@@ -124,13 +159,19 @@ impl Service {
             bounds,
             instruments: Arc::clone(&instruments),
         };
-        let extras = Extras { test_clock: config.test_clock.then(|| holds.clone()), bench: config.bench };
+        let extras = Extras {
+            test_clock: config.test_clock.then(|| holds.clone()),
+            bench: config.bench,
+        };
         let (routes, health) = rpc::routes(Arc::new(core), extras).await?;
         let server = tonic::transport::Server::builder()
             .tcp_nodelay(true)
             .layer(Measure(instruments))
             .add_routes(routes)
-            .serve_with_incoming_shutdown(TcpListenerStream::new(listener), raised(closing.subscribe()));
+            .serve_with_incoming_shutdown(
+                TcpListenerStream::new(listener),
+                raised(closing.subscribe()),
+            );
         let server = tokio::spawn(server);
         readiness.send_modify(|readiness| readiness.set("stores", true));
         let stop_timeout = config.stop_timeout;
@@ -177,8 +218,14 @@ impl Service {
     /// Waits until the ledger has all that is in the streams now, at most `limit`; says whether it has.
     pub async fn drained(&self, limit: Duration) -> bool {
         for partition in 0..self.holds.partitions() {
-            let Ok(head) = self.holds.head(partition).await else { return false };
-            if !self.waits.wait_for(partition, head.epoch, head.n, limit).await {
+            let Ok(head) = self.holds.head(partition).await else {
+                return false;
+            };
+            if !self
+                .waits
+                .wait_for(partition, head.epoch, head.n, limit)
+                .await
+            {
                 return false;
             }
         }
@@ -191,8 +238,11 @@ impl Service {
     /// # Errors
     /// The server had failed before.
     pub async fn stop(mut self) -> Result<(), ServiceError> {
-        self.readiness.send_modify(|readiness| readiness.set("stop", false));
-        self.health.set_service_status("", ServingStatus::NotServing).await;
+        self.readiness
+            .send_modify(|readiness| readiness.set("stop", false));
+        self.health
+            .set_service_status("", ServingStatus::NotServing)
+            .await;
         self.closing.send_replace(true);
         let served = match tokio::time::timeout(self.stop_timeout, &mut self.server).await {
             Ok(Ok(result)) => result.map_err(|error| ServiceError::Serve(error.to_string())),
@@ -208,7 +258,10 @@ impl Service {
         }
         self.stopping.send_replace(true);
         let ended = async { while self.background.join_next().await.is_some() {} };
-        if tokio::time::timeout(self.stop_timeout, ended).await.is_err() {
+        if tokio::time::timeout(self.stop_timeout, ended)
+            .await
+            .is_err()
+        {
             tracing::warn!("background work did not end within the limit; it is cut");
         }
         served

@@ -15,7 +15,9 @@ pub struct Credits(i64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CreditsError {
     /// Not of the form.
-    #[error("must be a decimal number of credits like \"12\" or \"0.25\", with at most 10 digits before the point and no sign")]
+    #[error(
+        "must be a decimal number of credits like \"12\" or \"0.25\", with at most 10 digits before the point and no sign"
+    )]
     Form,
     /// More than six decimal places.
     #[error("has more than 6 decimal places; amounts are never rounded")]
@@ -62,7 +64,9 @@ impl Credits {
         }
         // Both fit: at most 10 and 6 digits.
         let whole: i64 = whole.parse().map_err(|_| CreditsError::Form)?;
-        let micro: i64 = format!("{fraction:0<6}").parse().map_err(|_| CreditsError::Form)?;
+        let micro: i64 = format!("{fraction:0<6}")
+            .parse()
+            .map_err(|_| CreditsError::Form)?;
         let amount = Self(whole * MICRO + micro);
         if amount > Self::MAX {
             return Err(CreditsError::Range);
@@ -83,7 +87,9 @@ impl Credits {
         if !micro.is_integer() {
             return None;
         }
-        i64::try_from(micro.trunc().mantissa() / 10_i128.pow(micro.trunc().scale())).ok().map(Self)
+        i64::try_from(micro.trunc().mantissa() / 10_i128.pow(micro.trunc().scale()))
+            .ok()
+            .map(Self)
     }
 }
 
@@ -116,7 +122,10 @@ impl std::iter::Sum for Credits {
 /// As answered: no trailing zeros, `-` only when negative.
 impl fmt::Display for Credits {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (whole, micro) = (self.0.unsigned_abs() / MICRO.unsigned_abs(), self.0.unsigned_abs() % MICRO.unsigned_abs());
+        let (whole, micro) = (
+            self.0.unsigned_abs() / MICRO.unsigned_abs(),
+            self.0.unsigned_abs() % MICRO.unsigned_abs(),
+        );
         let sign = if self.0 < 0 { "-" } else { "" };
         if micro == 0 {
             return write!(f, "{sign}{whole}");
@@ -141,7 +150,10 @@ mod tests {
             ("0000000007.1", 7_100_000, "7.1"),
         ] {
             let credits = Credits::parse(text).expect(text);
-            assert_eq!((credits.micro(), credits.to_string().as_str()), (micro, out));
+            assert_eq!(
+                (credits.micro(), credits.to_string().as_str()),
+                (micro, out)
+            );
             assert_eq!(Credits::from_decimal(credits.to_decimal()), Some(credits));
         }
         assert_eq!(Credits::from_micro(-1_230_000).to_string(), "-1.23");
@@ -149,11 +161,28 @@ mod tests {
 
     #[test]
     fn a3_refuses_what_it_would_have_to_round_or_guess() {
-        for text in ["", ".", "1.", ".5", "-1", "+1", "1e3", "0x10", " 1", "1 ", "1,5", "12345678901", "１"] {
+        for text in [
+            "",
+            ".",
+            "1.",
+            ".5",
+            "-1",
+            "+1",
+            "1e3",
+            "0x10",
+            " 1",
+            "1 ",
+            "1,5",
+            "12345678901",
+            "１",
+        ] {
             assert_eq!(Credits::parse(text), Err(CreditsError::Form), "{text}");
         }
         assert_eq!(Credits::parse("0.0000001"), Err(CreditsError::Precision));
-        assert_eq!(Credits::parse("9000000000.000001"), Err(CreditsError::Range));
+        assert_eq!(
+            Credits::parse("9000000000.000001"),
+            Err(CreditsError::Range)
+        );
         assert_eq!(Credits::from_decimal(Decimal::new(1, 7)), None);
     }
 }

@@ -198,7 +198,8 @@ impl Fact {
     /// What was done, once and never again: the ledger's second unique key. `None` where a repeat makes no event.
     #[must_use]
     pub fn deed(&self) -> Option<String> {
-        let of_hold = |hold: &HoldFact, verb: &str| format!("h{}/{verb}/{}", hold.hold.sequence, hold.op_id);
+        let of_hold =
+            |hold: &HoldFact, verb: &str| format!("h{}/{verb}/{}", hold.hold.sequence, hold.op_id);
         match self {
             Self::AccountCreated(_) => Some("created".into()),
             Self::AccountClosed(_) => Some("closed".into()),

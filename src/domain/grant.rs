@@ -20,7 +20,13 @@ pub enum GrantKind {
 
 impl GrantKind {
     /// All, in the order of their numbers.
-    pub const ALL: [Self; 5] = [Self::Promo, Self::Rollover, Self::Allowance, Self::TopUp, Self::Refund];
+    pub const ALL: [Self; 5] = [
+        Self::Promo,
+        Self::Rollover,
+        Self::Allowance,
+        Self::TopUp,
+        Self::Refund,
+    ];
 
     /// By its number.
     #[must_use]

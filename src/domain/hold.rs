@@ -111,6 +111,12 @@ pub struct Hold {
 }
 
 impl Hold {
+    /// The sum of its commits.
+    #[must_use]
+    pub fn committed(&self) -> Credits {
+        self.charged + self.overdrawn + self.absorbed
+    }
+
     /// The sum of its pins.
     #[must_use]
     pub fn held(&self) -> Credits {

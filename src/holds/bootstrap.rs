@@ -11,13 +11,19 @@ use crate::domain::account::Micros;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ServerProblem {
     /// It drops keys when memory is short.
-    #[error("maxmemory-policy is {0}, and must be noeviction: Redis would drop accounts when memory is short")]
+    #[error(
+        "maxmemory-policy is {0}, and must be noeviction: Redis would drop accounts when memory is short"
+    )]
     Evicts(String),
     /// It forgets everything when it restarts.
-    #[error("the append-only file is off (appendonly no): Redis would forget acknowledged holds when it restarts")]
+    #[error(
+        "the append-only file is off (appendonly no): Redis would forget acknowledged holds when it restarts"
+    )]
     Volatile,
     /// It does not say which history it is on.
-    #[error("INFO replication shows no master_replid: a server that went back in time could not be told")]
+    #[error(
+        "INFO replication shows no master_replid: a server that went back in time could not be told"
+    )]
     NoHistory,
 }
 
@@ -31,13 +37,19 @@ pub async fn server_problems(url: &str) -> Result<Vec<ServerProblem>, HoldsError
     for section in ["memory", "persistence", "replication"] {
         let mut cmd = redis::cmd("INFO");
         cmd.arg(section);
-        info += &redis::from_redis_value::<String>(connection.query(&cmd).await?).map_err(redis::RedisError::from)?;
+        info += &redis::from_redis_value::<String>(connection.query(&cmd).await?)
+            .map_err(redis::RedisError::from)?;
     }
-    let facts: HashMap<_, _> = info.lines().filter_map(|line| line.split_once(':')).collect();
+    let facts: HashMap<_, _> = info
+        .lines()
+        .filter_map(|line| line.split_once(':'))
+        .collect();
     let mut problems = Vec::new();
     match facts.get("maxmemory_policy") {
         Some(&"noeviction") => {}
-        other => problems.push(ServerProblem::Evicts((*other.unwrap_or(&"unknown")).to_owned())),
+        other => problems.push(ServerProblem::Evicts(
+            (*other.unwrap_or(&"unknown")).to_owned(),
+        )),
     }
     if facts.get("aof_enabled") != Some(&"1") {
         problems.push(ServerProblem::Volatile);
@@ -73,12 +85,25 @@ impl Holds {
     ///
     /// # Errors
     /// Redis did not answer.
-    pub async fn open(&self, partition: u32, epoch: Option<u64>, test_clock: Option<Micros>) -> Result<Opened, HoldsError> {
+    pub async fn open(
+        &self,
+        partition: u32,
+        epoch: Option<u64>,
+        test_clock: Option<Micros>,
+    ) -> Result<Opened, HoldsError> {
         let mut cmd = redis::cmd("EVAL");
-        cmd.arg(OPEN).arg(1).arg(self.partition(partition).keys.meta()).arg(self.partitions());
-        cmd.arg(epoch.map_or_else(String::new, |e| e.to_string())).arg(test_clock.map_or_else(String::new, |c| c.to_string()));
+        cmd.arg(OPEN)
+            .arg(1)
+            .arg(self.partition(partition).keys.meta())
+            .arg(self.partitions());
+        cmd.arg(epoch.map_or_else(String::new, |e| e.to_string()))
+            .arg(test_clock.map_or_else(String::new, |c| c.to_string()));
         let (epoch, partitions, clock): (String, String, i64) = self.aside(partition, &cmd).await?;
-        Ok(Opened { epoch: epoch.parse().ok(), partitions: partitions.parse().unwrap_or(0), test_clock: clock == 1 })
+        Ok(Opened {
+            epoch: epoch.parse().ok(),
+            partitions: partitions.parse().unwrap_or(0),
+            test_clock: clock == 1,
+        })
     }
 
     /// Names the epoch under which a partition's calls go out.
@@ -104,7 +129,9 @@ impl Holds {
         let now = self.test_clock().await? + by;
         for partition in (0..self.partitions()).rev() {
             let mut cmd = redis::cmd("HSET");
-            cmd.arg(self.partition(partition).keys.meta()).arg("clock").arg(now);
+            cmd.arg(self.partition(partition).keys.meta())
+                .arg("clock")
+                .arg(now);
             self.aside::<i64>(partition, &cmd).await?;
         }
         Ok(now)
@@ -119,9 +146,20 @@ impl Holds {
         Ok(seconds * 1_000_000 + micros)
     }
 
-    /// Runs a command outside the hot path.
-    pub(super) async fn aside<T: redis::FromRedisValue>(&self, partition: u32, cmd: &Cmd) -> Result<T, HoldsError> {
-        let value: Value = self.partition(partition).side.lock().await.query(cmd).await?;
+    /// Runs a command outside the hot path. All of them may be sent twice, so one that meets a connection that has died since
+    /// the last one is sent again.
+    pub(super) async fn aside<T: redis::FromRedisValue>(
+        &self,
+        partition: u32,
+        cmd: &Cmd,
+    ) -> Result<T, HoldsError> {
+        let mut side = self.partition(partition).side.lock().await;
+        let value: Value = match side.query(cmd).await {
+            Err(error) if error.is_io_error() || error.is_connection_dropped() => {
+                side.query(cmd).await?
+            }
+            other => other?,
+        };
         redis::from_redis_value(value).map_err(|error| HoldsError::Bug(error.to_string()))
     }
 }

@@ -2,9 +2,15 @@
 
 use std::time::Duration;
 
-use redis::{Client, Cmd, ErrorKind, IntoConnectionInfo, RedisError, Value, aio::MultiplexedConnection, io::tcp::TcpSettings};
+use redis::{
+    Client, Cmd, ErrorKind, IntoConnectionInfo, RedisError, Value, aio::MultiplexedConnection,
+    io::tcp::TcpSettings,
+};
 
-use super::{HoldsError, program::{BatchReply, Program}};
+use super::{
+    HoldsError,
+    program::{BatchReply, Program},
+};
 
 /// A call that takes longer has an unknown outcome. Well above a slow fsync, well below a caller's patience.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -28,7 +34,9 @@ impl From<RedisError> for HoldsError {
 /// # Errors
 /// The URL is not one of a Redis server.
 pub fn client(url: &str) -> Result<Client, HoldsError> {
-    let info = url.into_connection_info()?.set_tcp_settings(TcpSettings::default().set_nodelay(true));
+    let info = url
+        .into_connection_info()?
+        .set_tcp_settings(TcpSettings::default().set_nodelay(true));
     Ok(Client::open(info)?)
 }
 
@@ -64,11 +72,17 @@ impl Connection {
                 let config = redis::AsyncConnectionConfig::new()
                     .set_connection_timeout(Some(CONNECT_TIMEOUT))
                     .set_response_timeout(Some(limit));
-                none.insert(self.client.get_multiplexed_async_connection_with_config(&config).await?)
+                none.insert(
+                    self.client
+                        .get_multiplexed_async_connection_with_config(&config)
+                        .await?,
+                )
             }
         };
         let answer = cmd.query_async(live).await;
-        if answer.as_ref().is_err_and(|error| error.is_io_error() || error.is_timeout() || error.is_connection_dropped()) {
+        if answer.as_ref().is_err_and(|error| {
+            error.is_io_error() || error.is_timeout() || error.is_connection_dropped()
+        }) {
             self.live = None;
         }
         answer

@@ -52,7 +52,14 @@ impl Executor {
     pub fn start(keys: Keys, connection: Connection, limits: Limits, observe: Observer) -> Self {
         let (jobs, waiting) = mpsc::channel(limits.queue_max);
         let epoch = Arc::new(AtomicU64::new(0));
-        tokio::spawn(run(keys, connection, limits, Arc::clone(&epoch), waiting, observe));
+        tokio::spawn(run(
+            keys,
+            connection,
+            limits,
+            Arc::clone(&epoch),
+            waiting,
+            observe,
+        ));
         Self { jobs, epoch }
     }
 
@@ -61,20 +68,18 @@ impl Executor {
         self.epoch.store(epoch, Ordering::Release);
     }
 
-    /// The epoch under which calls go out.
-    #[must_use]
-    pub fn epoch(&self) -> u64 {
-        self.epoch.load(Ordering::Acquire)
-    }
-
     /// Runs one operation.
     ///
     /// # Errors
     /// The queue is full, or the store failed.
     pub async fn run(&self, operation: Operation) -> Result<Reply, HoldsError> {
         let (answer, answered) = oneshot::channel();
-        self.jobs.try_send(Job { operation, answer }).map_err(|_| HoldsError::Unavailable("too many calls are waiting".into()))?;
-        answered.await.map_err(|_| HoldsError::Unavailable("the service is stopping".into()))?
+        self.jobs
+            .try_send(Job { operation, answer })
+            .map_err(|_| HoldsError::Unavailable("too many calls are waiting".into()))?;
+        answered
+            .await
+            .map_err(|_| HoldsError::Unavailable("the service is stopping".into()))?
     }
 }
 
@@ -90,10 +95,22 @@ async fn run(
     while waiting.recv_many(&mut batch, limits.batch_max).await > 0 {
         observe(batch.len());
         let operations: Vec<&Operation> = batch.iter().map(|job| &job.operation).collect();
-        let outcome = execute(&keys, &mut connection, &limits.settings, epoch.load(Ordering::Acquire), &operations).await;
+        let outcome = execute(
+            &keys,
+            &mut connection,
+            &limits.settings,
+            epoch.load(Ordering::Acquire),
+            &operations,
+        )
+        .await;
         match outcome {
-            Ok(replies) => batch.drain(..).zip(replies).for_each(|(job, reply)| drop(job.answer.send(reply))),
-            Err(error) => batch.drain(..).for_each(|job| drop(job.answer.send(Err(error.clone())))),
+            Ok(replies) => batch
+                .drain(..)
+                .zip(replies)
+                .for_each(|(job, reply)| drop(job.answer.send(reply))),
+            Err(error) => batch
+                .drain(..)
+                .for_each(|job| drop(job.answer.send(Err(error.clone())))),
         }
     }
 }
@@ -110,18 +127,36 @@ async fn execute(
     for _ in 0..KEY_ROUNDS {
         let call = Program::get().call(keys, epoch, settings, operations, &asked);
         match connection.run(call).await? {
-            BatchReply::Done { position, ledger_n, replies } if replies.len() == operations.len() => {
-                return Ok(replies.iter().map(|bytes| Reply::read(bytes, position, ledger_n)).collect());
+            BatchReply::Done {
+                position,
+                ledger_n,
+                replies,
+            } if replies.len() == operations.len() => {
+                return Ok(replies
+                    .iter()
+                    .map(|bytes| Reply::read(bytes, position, ledger_n))
+                    .collect());
             }
             BatchReply::Done { replies, .. } => {
-                return Err(HoldsError::Bug(format!("{} answers to {} operations", replies.len(), operations.len())));
+                return Err(HoldsError::Bug(format!(
+                    "{} answers to {} operations",
+                    replies.len(),
+                    operations.len()
+                )));
             }
             BatchReply::Keys(more) => asked.extend(more),
-            BatchReply::Fenced { epoch: theirs, open } => {
-                return Err(HoldsError::Fenced(format!("epoch {epoch} was named, Redis has {theirs:?}, open {open:?}")));
+            BatchReply::Fenced {
+                epoch: theirs,
+                open,
+            } => {
+                return Err(HoldsError::Fenced(format!(
+                    "epoch {epoch} was named, Redis has {theirs:?}, open {open:?}"
+                )));
             }
             BatchReply::Failed(why) => return Err(HoldsError::Bug(why)),
         }
     }
-    Err(HoldsError::Unavailable("an account has too much that is due at once".into()))
+    Err(HoldsError::Unavailable(
+        "an account has too much that is due at once".into(),
+    ))
 }

@@ -19,7 +19,9 @@ impl Keys {
             .map(|k| format!("{partition}.{k}"))
             .find(|tag| u32::from(crc16(tag.as_bytes())) % SLOTS / share == partition);
         // A tag is found within a few times `partitions` tries: the checksum is even.
-        Self { base: format!("hb:{{{}}}:", tag.unwrap_or_default()) }
+        Self {
+            base: format!("hb:{{{}}}:", tag.unwrap_or_default()),
+        }
     }
 
     /// The partition's state.
@@ -68,7 +70,9 @@ impl Keys {
 /// The partition of an account: FNV-1a over its id, mixed. It never changes: stored data depends on it.
 #[must_use]
 pub fn partition_of(account: &str, partitions: u32) -> u32 {
-    let hash = account.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
+    let hash = account.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |h, b| {
+        (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3)
+    });
     let mixed = (hash ^ (hash >> 32)).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
     // A power of two, at most 1024: the mask loses nothing.
     u32::try_from(mixed & u64::from(partitions - 1)).unwrap_or(0)
@@ -77,7 +81,13 @@ pub fn partition_of(account: &str, partitions: u32) -> u32 {
 /// CRC-16/XMODEM, Redis Cluster's checksum of a hash tag.
 fn crc16(bytes: &[u8]) -> u16 {
     bytes.iter().fold(0, |crc, byte| {
-        (0..8).fold(crc ^ (u16::from(*byte) << 8), |crc, _| if crc & 0x8000 == 0 { crc << 1 } else { (crc << 1) ^ 0x1021 })
+        (0..8).fold(crc ^ (u16::from(*byte) << 8), |crc, _| {
+            if crc & 0x8000 == 0 {
+                crc << 1
+            } else {
+                (crc << 1) ^ 0x1021
+            }
+        })
     })
 }
 
@@ -91,8 +101,15 @@ mod tests {
         for partitions in [1, 4, 64, 1024] {
             for partition in 0..partitions {
                 let keys = Keys::new(partition, partitions);
-                let tag = keys.base.trim_start_matches("hb:{").trim_end_matches("}:").to_owned();
-                assert_eq!(u32::from(crc16(tag.as_bytes())) % SLOTS * partitions / SLOTS, partition);
+                let tag = keys
+                    .base
+                    .trim_start_matches("hb:{")
+                    .trim_end_matches("}:")
+                    .to_owned();
+                assert_eq!(
+                    u32::from(crc16(tag.as_bytes())) % SLOTS * partitions / SLOTS,
+                    partition
+                );
             }
         }
     }
@@ -103,7 +120,13 @@ mod tests {
         for i in 0..10_000 {
             counts[partition_of(&format!("acct-{i}"), 4) as usize] += 1;
         }
-        assert!(counts.iter().all(|count| (2_300..2_700).contains(count)), "{counts:?}");
-        assert_eq!([partition_of("a", 1024), partition_of("studio-7", 1024)], [partition_of("a", 1024), partition_of("studio-7", 1024)]);
+        assert!(
+            counts.iter().all(|count| (2_300..2_700).contains(count)),
+            "{counts:?}"
+        );
+        assert_eq!(
+            [partition_of("a", 1024), partition_of("studio-7", 1024)],
+            [partition_of("a", 1024), partition_of("studio-7", 1024)]
+        );
     }
 }

@@ -55,24 +55,52 @@ impl Holds {
     ///
     /// # Errors
     /// Redis did not answer.
-    pub async fn read_log(&self, partition: u32, epoch: u64, after_n: u64, limit: usize) -> Result<Vec<Entry>, HoldsError> {
+    pub async fn read_log(
+        &self,
+        partition: u32,
+        epoch: u64,
+        after_n: u64,
+        limit: usize,
+    ) -> Result<Vec<Entry>, HoldsError> {
         let mut cmd = redis::cmd("XRANGE");
-        cmd.arg(self.partition(partition).keys.log()).arg(format!("{epoch}-{}", after_n + 1)).arg("+").arg("COUNT").arg(limit);
+        cmd.arg(self.partition(partition).keys.log())
+            .arg(format!("{epoch}-{}", after_n + 1))
+            .arg("+")
+            .arg("COUNT")
+            .arg(limit);
         let rows: Vec<(String, Vec<Value>)> = self.aside(partition, &cmd).await?;
-        rows.into_iter().map(|(id, fields)| read_entry(partition, &id, fields)).collect()
+        rows.into_iter()
+            .map(|(id, fields)| read_entry(partition, &id, fields))
+            .collect()
     }
 
     /// Waits until there is an entry after `after_n`, at most `limit`.
     ///
     /// # Errors
     /// Redis did not answer.
-    pub async fn wait_log(&self, partition: u32, epoch: u64, after_n: u64, limit: Duration) -> Result<(), HoldsError> {
+    pub async fn wait_log(
+        &self,
+        partition: u32,
+        epoch: u64,
+        after_n: u64,
+        limit: Duration,
+    ) -> Result<(), HoldsError> {
         let mut cmd = redis::cmd("XREAD");
-        cmd.arg("COUNT").arg(1).arg("BLOCK").arg(u64::try_from(limit.as_millis()).unwrap_or(1).max(1));
-        cmd.arg("STREAMS").arg(self.partition(partition).keys.log()).arg(format!("{epoch}-{after_n}"));
+        cmd.arg("COUNT")
+            .arg(1)
+            .arg("BLOCK")
+            .arg(u64::try_from(limit.as_millis()).unwrap_or(1).max(1));
+        cmd.arg("STREAMS")
+            .arg(self.partition(partition).keys.log())
+            .arg(format!("{epoch}-{after_n}"));
         // The answer may come as late as the wait itself.
         let slack = Duration::from_secs(2);
-        self.partition(partition).waiter.lock().await.query_within(&cmd, limit + slack).await?;
+        self.partition(partition)
+            .waiter
+            .lock()
+            .await
+            .query_within(&cmd, limit + slack)
+            .await?;
         Ok(())
     }
 
@@ -80,11 +108,26 @@ impl Holds {
     ///
     /// # Errors
     /// Redis did not answer, or is at another epoch.
-    pub async fn publish_ledger(&self, partition: u32, epoch: u64, n: u64, tail: u64) -> Result<(), HoldsError> {
+    pub async fn publish_ledger(
+        &self,
+        partition: u32,
+        epoch: u64,
+        n: u64,
+        tail: u64,
+    ) -> Result<(), HoldsError> {
         let keys = &self.partition(partition).keys;
-        let trim = n.checked_sub(tail).filter(|first| *first > 0).map_or_else(String::new, |first| first.to_string());
+        let trim = n
+            .checked_sub(tail)
+            .filter(|first| *first > 0)
+            .map_or_else(String::new, |first| first.to_string());
         let mut cmd = redis::cmd("EVAL");
-        cmd.arg(PUBLISH).arg(2).arg(keys.meta()).arg(keys.log()).arg(epoch).arg(n).arg(trim);
+        cmd.arg(PUBLISH)
+            .arg(2)
+            .arg(keys.meta())
+            .arg(keys.log())
+            .arg(epoch)
+            .arg(n)
+            .arg(trim);
         match self.aside::<i64>(partition, &cmd).await? {
             1 => Ok(()),
             _ => Err(HoldsError::Fenced(format!("Redis is not at epoch {epoch}"))),
@@ -104,7 +147,12 @@ impl Holds {
             None => self.server_time().await?,
         };
         let mut cmd = redis::cmd("ZRANGEBYSCORE");
-        cmd.arg(keys.due()).arg("-inf").arg(now).arg("LIMIT").arg(0).arg(limit);
+        cmd.arg(keys.due())
+            .arg("-inf")
+            .arg(now)
+            .arg("LIMIT")
+            .arg(0)
+            .arg(limit);
         self.aside(partition, &cmd).await
     }
 
@@ -114,10 +162,16 @@ impl Holds {
     /// Redis did not answer, or does not know the partition.
     pub async fn head(&self, partition: u32) -> Result<Head, HoldsError> {
         let mut cmd = redis::cmd("HMGET");
-        cmd.arg(self.partition(partition).keys.meta()).arg(&["epoch", "n", "ledger_n"]);
-        match self.aside::<(Option<u64>, Option<u64>, Option<u64>)>(partition, &cmd).await? {
+        cmd.arg(self.partition(partition).keys.meta())
+            .arg(&["epoch", "n", "ledger_n"]);
+        match self
+            .aside::<(Option<u64>, Option<u64>, Option<u64>)>(partition, &cmd)
+            .await?
+        {
             (Some(epoch), Some(n), Some(ledger_n)) => Ok(Head { epoch, n, ledger_n }),
-            _ => Err(HoldsError::Fenced(format!("Redis does not know partition {partition}"))),
+            _ => Err(HoldsError::Fenced(format!(
+                "Redis does not know partition {partition}"
+            ))),
         }
     }
 
@@ -127,13 +181,27 @@ impl Holds {
     /// Redis did not answer, or what it has cannot be read.
     pub async fn snapshot(&self, account: &str) -> Result<Option<Snapshot>, HoldsError> {
         let mut cmd = redis::cmd("HGETALL");
-        cmd.arg(self.partition(self.partition_of(account)).keys.account(account));
+        cmd.arg(
+            self.partition(self.partition_of(account))
+                .keys
+                .account(account),
+        );
         let fields: Vec<(Vec<u8>, Vec<u8>)> = self.aside(self.partition_of(account), &cmd).await?;
-        let malformed = |error| HoldsError::Bug(format!("account {account} cannot be read: {error}"));
-        let Some((_, state)) = fields.iter().find(|(name, _)| name == b"s") else { return Ok(None) };
+        let malformed =
+            |error| HoldsError::Bug(format!("account {account} cannot be read: {error}"));
+        let Some((_, state)) = fields.iter().find(|(name, _)| name == b"s") else {
+            return Ok(None);
+        };
         let state = packed::state(state).map_err(malformed)?;
-        let holds = fields.iter().filter_map(|(name, value)| Some((name.strip_prefix(b"h:")?, value)));
-        let holds = holds.map(|(id, value)| Ok((String::from_utf8_lossy(id).into_owned(), packed::hold(value).map_err(malformed)?)));
+        let holds = fields
+            .iter()
+            .filter_map(|(name, value)| Some((name.strip_prefix(b"h:")?, value)));
+        let holds = holds.map(|(id, value)| {
+            Ok((
+                String::from_utf8_lossy(id).into_owned(),
+                packed::hold(value).map_err(malformed)?,
+            ))
+        });
         Ok(Some(Snapshot {
             terms: state.terms,
             balance: state.balance,
@@ -153,9 +221,19 @@ impl Holds {
         let (mut cursor, mut accounts) = (0_u64, Vec::new());
         loop {
             let mut cmd = redis::cmd("SCAN");
-            cmd.arg(cursor).arg("MATCH").arg(format!("{prefix}*")).arg("COUNT").arg(SCAN_PAGE).arg("TYPE").arg("hash");
+            cmd.arg(cursor)
+                .arg("MATCH")
+                .arg(format!("{prefix}*"))
+                .arg("COUNT")
+                .arg(SCAN_PAGE)
+                .arg("TYPE")
+                .arg("hash");
             let (next, page): (u64, Vec<String>) = self.aside(partition, &cmd).await?;
-            accounts.extend(page.iter().filter_map(|key| key.strip_prefix(&prefix)).map(str::to_owned));
+            accounts.extend(
+                page.iter()
+                    .filter_map(|key| key.strip_prefix(&prefix))
+                    .map(str::to_owned),
+            );
             if next == 0 {
                 accounts.sort_unstable();
                 accounts.dedup();
@@ -183,17 +261,31 @@ impl Holds {
 }
 
 fn read_entry(partition: u32, id: &str, fields: Vec<Value>) -> Result<Entry, HoldsError> {
-    let strange = |what: &str| HoldsError::Bug(format!("entry {id} of partition {partition} {what}"));
-    let (epoch, n) = id.split_once('-').and_then(|(e, n)| Some((e.parse().ok()?, n.parse().ok()?))).ok_or_else(|| strange("has no position"))?;
+    let strange =
+        |what: &str| HoldsError::Bug(format!("entry {id} of partition {partition} {what}"));
+    let (epoch, n) = id
+        .split_once('-')
+        .and_then(|(e, n)| Some((e.parse().ok()?, n.parse().ok()?)))
+        .ok_or_else(|| strange("has no position"))?;
     let mut blobs = fields.into_iter().map(|value| match value {
         Value::BulkString(bytes) => bytes,
         _ => Vec::new(),
     });
-    let mut entry = Entry { partition, epoch, n, events: Vec::new(), bad: Vec::new(), images: Vec::new() };
+    let mut entry = Entry {
+        partition,
+        epoch,
+        n,
+        events: Vec::new(),
+        bad: Vec::new(),
+        images: Vec::new(),
+    };
     while let (Some(name), Some(blob)) = (blobs.next(), blobs.next()) {
         match name.as_slice() {
             b"e" => read_events(&mut entry, &blob),
-            b"a" => entry.images = read_images(&blob).map_err(|error| strange(&format!("has unreadable images: {error}")))?,
+            b"a" => {
+                entry.images = read_images(&blob)
+                    .map_err(|error| strange(&format!("has unreadable images: {error}")))?
+            }
             _ => {}
         }
     }
@@ -204,18 +296,35 @@ fn read_entry(partition: u32, id: &str, fields: Vec<Value>) -> Result<Entry, Hol
 fn read_events(entry: &mut Entry, blob: &[u8]) {
     let (mut rest, mut index) = (blob, 0);
     while !rest.is_empty() {
-        let position = Position { partition: entry.partition, epoch: entry.epoch, n: entry.n, index };
-        let length = rest.first_chunk::<4>().map_or(usize::MAX, |bytes| u32::from_be_bytes(*bytes) as usize);
+        let position = Position {
+            partition: entry.partition,
+            epoch: entry.epoch,
+            n: entry.n,
+            index,
+        };
+        let length = rest
+            .first_chunk::<4>()
+            .map_or(usize::MAX, |bytes| u32::from_be_bytes(*bytes) as usize);
         let Some(raw) = rest.get(4..).and_then(|tail| tail.get(..length)) else {
             let why = "its length passes the end of the entry".to_owned();
-            entry.bad.push(BadEvent { position, account: String::new(), raw: rest.to_vec(), why });
+            entry.bad.push(BadEvent {
+                position,
+                account: String::new(),
+                raw: rest.to_vec(),
+                why,
+            });
             return;
         };
         match packed::event(position, raw) {
             Ok(event) => entry.events.push(event),
             Err(error) => {
                 let account = packed::event_account(raw).unwrap_or_default();
-                entry.bad.push(BadEvent { position, account, raw: raw.to_vec(), why: error.to_string() });
+                entry.bad.push(BadEvent {
+                    position,
+                    account,
+                    raw: raw.to_vec(),
+                    why: error.to_string(),
+                });
             }
         }
         rest = &rest[4 + length..];
@@ -227,7 +336,11 @@ fn read_images(blob: &[u8]) -> Result<Vec<AccountImage>, super::wire::Malformed>
     let mut r = Reader(blob);
     let mut images = Vec::new();
     while !r.is_empty() {
-        images.push(AccountImage { account: r.text()?, sequence: r.uint(7)?, packed: r.blob()?.to_vec() });
+        images.push(AccountImage {
+            account: r.text()?,
+            sequence: r.uint(7)?,
+            packed: r.blob()?.to_vec(),
+        });
     }
     Ok(images)
 }

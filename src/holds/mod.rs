@@ -69,7 +69,10 @@ pub struct Settings {
 impl Settings {
     fn pack(&self) -> Vec<u8> {
         let mut w = wire::Writer::default();
-        w.int(7, self.repeat_window).int(7, self.late_commit_window).int(7, self.refund_ttl).int(7, self.max_lifetime);
+        w.int(7, self.repeat_window)
+            .int(7, self.late_commit_window)
+            .int(7, self.refund_ttl)
+            .int(7, self.max_lifetime);
         w.int(7, self.backlog_soft).int(7, self.backlog_hard);
         w.0
     }
@@ -116,13 +119,26 @@ impl Holds {
     /// The URL is not one of a Redis server.
     pub fn new(options: Options) -> Result<Self, HoldsError> {
         let client = connection::client(&options.url)?;
-        let limits =
-            Limits { batch_max: options.batch_max, queue_max: options.queue_max, settings: options.settings.pack() };
+        let limits = Limits {
+            batch_max: options.batch_max,
+            queue_max: options.queue_max,
+            settings: options.settings.pack(),
+        };
         let partition = |id| {
             let keys = Keys::new(id, options.partitions);
-            let executor = Executor::start(keys.clone(), Connection::new(client.clone()), limits.clone(), Arc::clone(&options.observe_batch));
+            let executor = Executor::start(
+                keys.clone(),
+                Connection::new(client.clone()),
+                limits.clone(),
+                Arc::clone(&options.observe_batch),
+            );
             let [side, waiter] = [(), ()].map(|()| Mutex::new(Connection::new(client.clone())));
-            Partition { keys, executor, side, waiter }
+            Partition {
+                keys,
+                executor,
+                side,
+                waiter,
+            }
         };
         let partitions = Arc::new((0..options.partitions).map(partition).collect());
         Ok(Self { partitions })
@@ -149,12 +165,25 @@ impl Holds {
     /// # Errors
     /// Redis did not do it, or may have.
     pub async fn run(&self, operation: Operation) -> Result<Reply, HoldsError> {
-        self.partition(self.partition_of(&operation.account)).executor.run(operation).await
+        self.partition(self.partition_of(&operation.account))
+            .executor
+            .run(operation)
+            .await
     }
 
     async fn run_internal(&self, account: &str, verb: Verb) -> Result<(), HoldsError> {
-        let caller = Caller { actor: "holdbook".into(), traceparent: String::new() };
-        self.run(Operation { account: account.to_owned(), verb, caller, remembered: None }).await.map(drop)
+        let caller = Caller {
+            actor: "holdbook".into(),
+            traceparent: String::new(),
+        };
+        self.run(Operation {
+            account: account.to_owned(),
+            verb,
+            caller,
+            remembered: None,
+        })
+        .await
+        .map(drop)
     }
 
     /// Applies what is due on an account.

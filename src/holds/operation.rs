@@ -58,11 +58,18 @@ pub struct GrantRequest {
 }
 
 /// What to do.
-#[expect(missing_docs, reason = "the fields are those of the requests in proto/, checked and resolved")]
+#[expect(
+    missing_docs,
+    reason = "the fields are those of the requests in proto/, checked and resolved"
+)]
 #[derive(Clone, Debug)]
 pub enum Verb {
     /// Create the account; absent limits as `None`.
-    CreateAccount { overdraft_limit: Option<Credits>, credit_limit: Option<Credits>, max_open_holds: u32 },
+    CreateAccount {
+        overdraft_limit: Option<Credits>,
+        credit_limit: Option<Credits>,
+        max_open_holds: u32,
+    },
     /// Change what is `Some`.
     UpdateAccount {
         overdraft_limit: Option<Credits>,
@@ -80,21 +87,46 @@ pub enum Verb {
     /// Apply what is due and answer.
     Read,
     /// Give credits.
-    Grant { grant_id: String, request: Box<GrantRequest> },
+    Grant {
+        grant_id: String,
+        request: Box<GrantRequest>,
+    },
     /// Take a grant back.
     Revoke { grant_id: String },
     /// Set credits aside.
-    Reserve { hold_id: String, request: HoldRequest, ttl: Micros, validate_only: bool },
+    Reserve {
+        hold_id: String,
+        request: HoldRequest,
+        ttl: Micros,
+        validate_only: bool,
+    },
     /// Move the expiry, add credits.
-    Extend { hold_id: String, extend_id: String, ttl: Micros, amount: Option<Credits> },
+    Extend {
+        hold_id: String,
+        extend_id: String,
+        ttl: Micros,
+        amount: Option<Credits>,
+    },
     /// Charge; `amount` absent is all held.
-    Commit { hold_id: String, amount: Option<Credits>, last: bool, commit_id: String },
+    Commit {
+        hold_id: String,
+        amount: Option<Credits>,
+        last: bool,
+        commit_id: String,
+    },
     /// Let go.
     Release { hold_id: String },
     /// Reserve and commit.
-    Charge { hold_id: String, request: HoldRequest },
+    Charge {
+        hold_id: String,
+        request: HoldRequest,
+    },
     /// Give back.
-    Refund { hold_id: String, refund_id: String, amount: Credits },
+    Refund {
+        hold_id: String,
+        refund_id: String,
+        amount: Credits,
+    },
     /// Read a hold.
     GetHold { hold_id: String },
 }
@@ -162,7 +194,11 @@ impl Verb {
     pub fn own_id(&self) -> Option<(&'static str, &str)> {
         match self {
             Self::Extend { extend_id, .. } => Some(("extend", extend_id)),
-            Self::Commit { last: false, commit_id, .. } => Some(("commit", commit_id)),
+            Self::Commit {
+                last: false,
+                commit_id,
+                ..
+            } => Some(("commit", commit_id)),
             Self::Refund { refund_id, .. } => Some(("refund", refund_id)),
             _ => None,
         }
@@ -187,14 +223,21 @@ impl Operation {
     #[must_use]
     pub fn pack(&self) -> Vec<u8> {
         let mut w = Writer(Vec::with_capacity(160));
-        w.byte(self.verb.number()).text(&self.caller.actor).text(&self.caller.traceparent);
+        w.byte(self.verb.number())
+            .text(&self.caller.actor)
+            .text(&self.caller.traceparent);
         let asked = u8::from(self.remembered.is_some());
         if let Some(hold_id) = self.verb.hold_id() {
-            let (hold, outcome) = self.remembered.as_ref().map_or((&[][..], &[][..]), |r| (&r.hold, &r.outcome));
+            let (hold, outcome) = self
+                .remembered
+                .as_ref()
+                .map_or((&[][..], &[][..]), |r| (&r.hold, &r.outcome));
             w.text(hold_id).byte(asked).blob(hold).blob(outcome);
         } else if let Some(grant_id) = self.verb.grant_id() {
-            let (outcome, revoked) =
-                self.remembered.as_ref().map_or((&[][..], &[][..]), |r| (&r.outcome, &r.revoked));
+            let (outcome, revoked) = self
+                .remembered
+                .as_ref()
+                .map_or((&[][..], &[][..]), |r| (&r.outcome, &r.revoked));
             w.text(grant_id).byte(asked).blob(outcome).blob(revoked);
         }
         self.pack_body(&mut w);
@@ -204,44 +247,103 @@ impl Operation {
     fn pack_body(&self, w: &mut Writer) {
         let or_absent = |amount: Option<Credits>| amount.map_or(-1, Credits::micro);
         match &self.verb {
-            Verb::CreateAccount { overdraft_limit, credit_limit, max_open_holds } => {
-                w.int(7, or_absent(*overdraft_limit)).int(7, or_absent(*credit_limit)).int(4, i64::from(*max_open_holds));
+            Verb::CreateAccount {
+                overdraft_limit,
+                credit_limit,
+                max_open_holds,
+            } => {
+                w.int(7, or_absent(*overdraft_limit))
+                    .int(7, or_absent(*credit_limit))
+                    .int(4, i64::from(*max_open_holds));
             }
-            Verb::UpdateAccount { overdraft_limit, credit_limit, max_open_holds, suspend, etag } => {
-                w.int(7, or_absent(*overdraft_limit)).int(7, or_absent(*credit_limit));
-                w.int(7, max_open_holds.map_or(-1, i64::from)).byte(suspend.map_or(0, |suspend| 1 + u8::from(suspend))).text(etag);
+            Verb::UpdateAccount {
+                overdraft_limit,
+                credit_limit,
+                max_open_holds,
+                suspend,
+                etag,
+            } => {
+                w.int(7, or_absent(*overdraft_limit))
+                    .int(7, or_absent(*credit_limit));
+                w.int(7, max_open_holds.map_or(-1, i64::from))
+                    .byte(suspend.map_or(0, |suspend| 1 + u8::from(suspend)))
+                    .text(etag);
             }
-            Verb::CloseAccount | Verb::Freeze | Verb::Unfreeze | Verb::Read | Verb::Release { .. } | Verb::GetHold { .. } => {}
+            Verb::CloseAccount
+            | Verb::Freeze
+            | Verb::Unfreeze
+            | Verb::Read
+            | Verb::Release { .. }
+            | Verb::GetHold { .. } => {}
             Verb::Grant { request, .. } => pack_grant(w, request),
             Verb::Revoke { .. } => {
                 let (no, non_refundable) = self.remembered.as_ref().map_or((0, false), |r| r.grant);
                 w.int(4, i64::from(no)).byte(u8::from(non_refundable));
             }
-            Verb::Reserve { request, ttl, validate_only, .. } => {
-                w.int(7, *ttl).byte(u8::from(*validate_only)).blob(&packed::pack_hold_request(request));
+            Verb::Reserve {
+                request,
+                ttl,
+                validate_only,
+                ..
+            } => {
+                w.int(7, *ttl)
+                    .byte(u8::from(*validate_only))
+                    .blob(&packed::pack_hold_request(request));
             }
-            Verb::Extend { extend_id, ttl, amount, .. } => {
-                w.text(extend_id).blob(&Writer::default().int(7, *ttl).int(7, or_absent(*amount)).0);
+            Verb::Extend {
+                extend_id,
+                ttl,
+                amount,
+                ..
+            } => {
+                w.text(extend_id)
+                    .blob(&Writer::default().int(7, *ttl).int(7, or_absent(*amount)).0);
             }
-            Verb::Commit { amount, last, commit_id, .. } => {
+            Verb::Commit {
+                amount,
+                last,
+                commit_id,
+                ..
+            } => {
                 let flags = u8::from(amount.is_none()) + 2 * u8::from(*last);
-                w.blob(&Writer::default().byte(flags).int(7, amount.map_or(0, Credits::micro)).text(commit_id).0);
+                w.blob(
+                    &Writer::default()
+                        .byte(flags)
+                        .int(7, amount.map_or(0, Credits::micro))
+                        .text(commit_id)
+                        .0,
+                );
             }
             Verb::Charge { request, .. } => {
                 w.blob(&packed::pack_hold_request(request));
             }
-            Verb::Refund { refund_id, amount, .. } => {
-                w.text(refund_id).blob(&Writer::default().int(7, amount.micro()).0);
+            Verb::Refund {
+                refund_id, amount, ..
+            } => {
+                w.text(refund_id)
+                    .blob(&Writer::default().int(7, amount.micro()).0);
             }
         }
     }
 }
 
 fn pack_grant(w: &mut Writer, request: &GrantRequest) {
-    w.byte(request.kind as u8).int(2, i64::from(request.priority)).byte(u8::from(request.non_refundable));
-    w.int(7, request.amount.micro()).int(7, request.starts_at.unwrap_or(0));
-    w.int(7, request.expires_at.unwrap_or(0)).int(7, request.expires_in.unwrap_or(0));
+    w.byte(request.kind as u8)
+        .int(2, i64::from(request.priority))
+        .byte(u8::from(request.non_refundable));
+    w.int(7, request.amount.micro())
+        .int(7, request.starts_at.unwrap_or(0));
+    w.int(7, request.expires_at.unwrap_or(0))
+        .int(7, request.expires_in.unwrap_or(0));
     w.int(7, request.rollover.map_or(0, |r| r.duration));
-    w.int(7, request.rollover.and_then(|r| r.cap).map_or(-1, Credits::micro));
-    w.text(&request.provider).text(&request.external_reference).blob(&request.sent);
+    w.int(
+        7,
+        request
+            .rollover
+            .and_then(|r| r.cap)
+            .map_or(-1, Credits::micro),
+    );
+    w.text(&request.provider)
+        .text(&request.external_reference)
+        .blob(&request.sent);
 }

@@ -33,13 +33,23 @@ fn credits(r: &mut Reader) -> Result<Credits, Malformed> {
 }
 
 fn pins(r: &mut Reader) -> Result<Vec<Pin>, Malformed> {
-    (0..r.byte()?).map(|_| Ok(Pin { grant_no: r.u32()?, amount: credits(r)? })).collect()
+    (0..r.byte()?)
+        .map(|_| {
+            Ok(Pin {
+                grant_no: r.u32()?,
+                amount: credits(r)?,
+            })
+        })
+        .collect()
 }
 
 /// Reads an outcome.
 pub fn outcome(bytes: &[u8]) -> Result<Outcome, Malformed> {
     let mut r = Reader(bytes);
-    let mut outcome = Outcome { sent: r.blob()?.to_vec(), ..Outcome::default() };
+    let mut outcome = Outcome {
+        sent: r.blob()?.to_vec(),
+        ..Outcome::default()
+    };
     let shape = r.byte()?;
     if shape & 1 != 0 {
         outcome.a = r.int(7)?;
@@ -49,10 +59,20 @@ pub fn outcome(bytes: &[u8]) -> Result<Outcome, Malformed> {
     }
     while !r.is_empty() {
         let number = r.byte()?;
-        let kind = MoveKind::from_number(number).ok_or_else(|| Malformed(format!("move {number}")))?;
+        let kind =
+            MoveKind::from_number(number).ok_or_else(|| Malformed(format!("move {number}")))?;
         let (grant_no, amount) = (r.u32()?, credits(&mut r)?);
-        let to_grant_no = if matches!(kind, MoveKind::ReturnJoin | MoveKind::Roll) { r.u32()? } else { 0 };
-        outcome.moves.push(Move { kind, grant_no, to_grant_no, amount });
+        let to_grant_no = if matches!(kind, MoveKind::ReturnJoin | MoveKind::Roll) {
+            r.u32()?
+        } else {
+            0
+        };
+        outcome.moves.push(Move {
+            kind,
+            grant_no,
+            to_grant_no,
+            amount,
+        });
     }
     Ok(outcome)
 }
@@ -65,8 +85,10 @@ pub fn pack_hold_request(request: &HoldRequest) -> Vec<u8> {
         Method::Reserve => V_RESERVE,
         Method::Charge => V_CHARGE,
     });
-    w.int(7, request.amount.micro()).int(6, request.ttl.unwrap_or(-1));
-    w.byte(u8::from(request.reject_overage)).int(7, request.max_commit.map_or(-1, Credits::micro));
+    w.int(7, request.amount.micro())
+        .int(6, request.ttl.unwrap_or(-1));
+    w.byte(u8::from(request.reject_overage))
+        .int(7, request.max_commit.map_or(-1, Credits::micro));
     for (key, value) in &request.labels {
         w.text(key).text(value);
     }
@@ -83,19 +105,29 @@ fn hold_request(bytes: &[u8]) -> Result<HoldRequest, Malformed> {
     let amount = credits(&mut r)?;
     let ttl = Some(r.int(6)?).filter(|ttl| *ttl >= 0);
     let reject_overage = r.byte()? == 1;
-    let max_commit = Some(r.int(7)?).filter(|bound| *bound >= 0).map(Credits::from_micro);
+    let max_commit = Some(r.int(7)?)
+        .filter(|bound| *bound >= 0)
+        .map(Credits::from_micro);
     let mut labels = Vec::new();
     while !r.is_empty() {
         labels.push((r.text()?, r.text()?));
     }
-    Ok(HoldRequest { method, amount, ttl, reject_overage, max_commit, labels })
+    Ok(HoldRequest {
+        method,
+        amount,
+        ttl,
+        reject_overage,
+        max_commit,
+        labels,
+    })
 }
 
 /// Reads a hold.
 pub fn hold(bytes: &[u8]) -> Result<Hold, Malformed> {
     let mut r = Reader(bytes);
     let number = r.byte()?;
-    let state = HoldState::from_number(number).ok_or_else(|| Malformed(format!("hold state {number}")))?;
+    let state =
+        HoldState::from_number(number).ok_or_else(|| Malformed(format!("hold state {number}")))?;
     let flags = r.byte()?;
     let (sequence, created_at) = (r.uint(5)?, r.int(7)?);
     let (life, ended) = (r.int(6)?, r.int(6)?);
@@ -128,7 +160,13 @@ pub fn hold(bytes: &[u8]) -> Result<Hold, Malformed> {
         tally(&mut hold, r.0)?;
         return Ok(hold);
     }
-    for total in [&mut hold.charged, &mut hold.overdrawn, &mut hold.absorbed, &mut hold.released, &mut hold.refunded] {
+    for total in [
+        &mut hold.charged,
+        &mut hold.overdrawn,
+        &mut hold.absorbed,
+        &mut hold.released,
+        &mut hold.refunded,
+    ] {
         *total = credits(&mut r)?;
     }
     hold.promised = credits(&mut r)?;
@@ -149,7 +187,10 @@ fn tally(hold: &mut Hold, rest: &[u8]) -> Result<(), Malformed> {
             MoveKind::BurnPin | MoveKind::BurnFree => hold.charged += moved.amount,
             MoveKind::Overdraw => hold.overdrawn += moved.amount,
             MoveKind::Absorb => hold.absorbed += moved.amount,
-            MoveKind::Return | MoveKind::ReturnJoin | MoveKind::ReturnBreak | MoveKind::ReturnIssued => hold.released += moved.amount,
+            MoveKind::Return
+            | MoveKind::ReturnJoin
+            | MoveKind::ReturnBreak
+            | MoveKind::ReturnIssued => hold.released += moved.amount,
             _ => {}
         }
     }
@@ -188,7 +229,10 @@ fn grant_terms(r: &mut Reader) -> Result<GrantTerms, Malformed> {
         None
     } else {
         let (duration, cap) = (r.int(7)?, r.int(7)?);
-        Some(Rollover { duration, cap: (cap >= 0).then_some(Credits::from_micro(cap)) })
+        Some(Rollover {
+            duration,
+            cap: (cap >= 0).then_some(Credits::from_micro(cap)),
+        })
     };
     Ok(GrantTerms {
         no,
@@ -208,11 +252,20 @@ fn grant_terms(r: &mut Reader) -> Result<GrantTerms, Malformed> {
 
 fn hold_fact(r: &mut Reader, hold_id: &str) -> Result<HoldFact, Malformed> {
     let packed = r.blob()?;
-    Ok(HoldFact { hold_id: hold_id.to_owned(), op_id: r.text()?, hold: hold(packed)?, packed: packed.to_vec() })
+    Ok(HoldFact {
+        hold_id: hold_id.to_owned(),
+        op_id: r.text()?,
+        hold: hold(packed)?,
+        packed: packed.to_vec(),
+    })
 }
 
 fn optional_grant(r: &mut Reader) -> Result<Option<GrantTerms>, Malformed> {
-    if r.byte()? == 0 { Ok(None) } else { grant_terms(r).map(Some) }
+    if r.byte()? == 0 {
+        Ok(None)
+    } else {
+        grant_terms(r).map(Some)
+    }
 }
 
 /// The account of a packed event, also when the rest cannot be read.
@@ -228,7 +281,11 @@ pub fn event(position: Position, raw: &[u8]) -> Result<Event, Malformed> {
     let (verb, account, subject) = (r.byte()?, r.text()?, r.text()?);
     let (sequence, occurred_at, actor, traceparent) = (r.uint(7)?, r.int(7)?, r.text()?, r.text()?);
     let packed_outcome = r.blob()?;
-    let moves = if packed_outcome.is_empty() { Vec::new() } else { outcome(packed_outcome)?.moves };
+    let moves = if packed_outcome.is_empty() {
+        Vec::new()
+    } else {
+        outcome(packed_outcome)?.moves
+    };
     let fact = match verb {
         1 => Fact::AccountCreated(terms(&mut r)?),
         2 => Fact::AccountUpdated(terms(&mut r)?),
@@ -236,19 +293,42 @@ pub fn event(position: Position, raw: &[u8]) -> Result<Event, Malformed> {
         4 => Fact::AccountFrozen(terms(&mut r)?),
         5 => Fact::AccountUnfrozen(terms(&mut r)?),
         6 => Fact::Grant(grant_terms(&mut r)?),
-        7 => Fact::GrantStarted { no: r.u32()?, grant_id: subject },
-        8 => Fact::GrantExpired { no: r.u32()?, grant_id: subject, rollover: optional_grant(&mut r)? },
-        9 => Fact::Revoke { no: r.u32()?, grant_id: subject },
+        7 => Fact::GrantStarted {
+            no: r.u32()?,
+            grant_id: subject,
+        },
+        8 => Fact::GrantExpired {
+            no: r.u32()?,
+            grant_id: subject,
+            rollover: optional_grant(&mut r)?,
+        },
+        9 => Fact::Revoke {
+            no: r.u32()?,
+            grant_id: subject,
+        },
         V_RESERVE => Fact::Reserve(hold_fact(&mut r, &subject)?),
         11 => Fact::Extend(hold_fact(&mut r, &subject)?),
         12 => Fact::Commit(hold_fact(&mut r, &subject)?),
         13 => Fact::Release(hold_fact(&mut r, &subject)?),
         14 => Fact::HoldExpired(hold_fact(&mut r, &subject)?),
         V_CHARGE => Fact::Charge(hold_fact(&mut r, &subject)?),
-        16 => Fact::Refund { hold: hold_fact(&mut r, &subject)?, grant: optional_grant(&mut r)? },
+        16 => Fact::Refund {
+            hold: hold_fact(&mut r, &subject)?,
+            grant: optional_grant(&mut r)?,
+        },
         other => return Err(Malformed(format!("event {other}"))),
     };
-    Ok(Event { position, account, sequence, occurred_at, actor, traceparent, fact, moves, raw: raw.to_vec() })
+    Ok(Event {
+        position,
+        account,
+        sequence,
+        occurred_at,
+        actor,
+        traceparent,
+        fact,
+        moves,
+        raw: raw.to_vec(),
+    })
 }
 
 /// The outcome in a packed event.
@@ -300,11 +380,16 @@ pub fn state(bytes: &[u8]) -> Result<State, Malformed> {
     r.byte()?;
     let (sequence, _clock) = (r.uint(7)?, r.int(7)?);
     let (standing, frozen) = (standing(r.byte()?)?, r.byte()? == 1);
-    let (debt, overdraft_limit, credit_limit) = (credits(&mut r)?, credits(&mut r)?, credits(&mut r)?);
+    let (debt, overdraft_limit, credit_limit) =
+        (credits(&mut r)?, credits(&mut r)?, credits(&mut r)?);
     let (max_open_holds, open_holds, promised) = (r.u32()?, r.u32()?, credits(&mut r)?);
     let (_next_hold, _indexed, etag) = (r.int(7)?, r.int(7)?, r.u32()?);
     let (_next_no, _created) = (r.u32()?, r.int(7)?);
-    let mut balance = Balance { debt, promised, ..Balance::default() };
+    let mut balance = Balance {
+        debt,
+        promised,
+        ..Balance::default()
+    };
     let mut grants = Vec::new();
     for _ in 0..r.byte()? {
         let (no, _kind, phase, flags) = (r.u32()?, r.byte()?, r.byte()?, r.byte()?);
@@ -314,12 +399,35 @@ pub fn state(bytes: &[u8]) -> Result<State, Malformed> {
             (r.int(7)?, r.int(7)?, r.u32()?);
         }
         let pending = phase == 0;
-        *(if pending { &mut balance.pending } else { &mut balance.free }) += free;
+        *(if pending {
+            &mut balance.pending
+        } else {
+            &mut balance.free
+        }) += free;
         balance.held += held;
-        grants.push(GrantBalance { no, grant_id, free, held, pending });
+        grants.push(GrantBalance {
+            no,
+            grant_id,
+            free,
+            held,
+            pending,
+        });
     }
-    let terms = AccountTerms { standing, frozen, overdraft_limit, credit_limit, max_open_holds, etag };
-    Ok(State { terms, balance, sequence, open_holds, grants })
+    let terms = AccountTerms {
+        standing,
+        frozen,
+        overdraft_limit,
+        credit_limit,
+        max_open_holds,
+        etag,
+    };
+    Ok(State {
+        terms,
+        balance,
+        sequence,
+        open_holds,
+        grants,
+    })
 }
 
 /// What an operation answered.
@@ -367,7 +475,12 @@ pub fn answer(bytes: &[u8]) -> Result<Answer, Malformed> {
         promised: credits(&mut r)?,
     };
     let (now, sequence) = (r.int(7)?, r.uint(7)?);
-    let (standing, frozen, overdraft_limit, credit_limit) = (standing(r.byte()?)?, r.byte()? == 1, credits(&mut r)?, credits(&mut r)?);
+    let (standing, frozen, overdraft_limit, credit_limit) = (
+        standing(r.byte()?)?,
+        r.byte()? == 1,
+        credits(&mut r)?,
+        credits(&mut r)?,
+    );
     let (max_open_holds, open_holds, etag) = (r.u32()?, r.u32()?, r.u32()?);
     let (created_at, next_hold) = (r.int(7)?, r.int(7)?);
     let reasons = r.text()?.into_bytes();
@@ -383,14 +496,29 @@ pub fn answer(bytes: &[u8]) -> Result<Answer, Malformed> {
         balance,
         now,
         sequence,
-        terms: AccountTerms { standing, frozen, overdraft_limit, credit_limit, max_open_holds, etag },
+        terms: AccountTerms {
+            standing,
+            frozen,
+            overdraft_limit,
+            credit_limit,
+            max_open_holds,
+            etag,
+        },
         open_holds,
         created_at,
         next_hold: (next_hold > 0).then_some(next_hold),
         x,
         y,
-        hold: if packed_hold.is_empty() { None } else { Some(hold(packed_hold)?) },
-        outcome: if packed_outcome.is_empty() { None } else { Some(outcome(packed_outcome)?) },
+        hold: if packed_hold.is_empty() {
+            None
+        } else {
+            Some(hold(packed_hold)?)
+        },
+        outcome: if packed_outcome.is_empty() {
+            None
+        } else {
+            Some(outcome(packed_outcome)?)
+        },
         names,
     })
 }

@@ -53,7 +53,9 @@ impl Program {
     /// The program of this build.
     pub fn get() -> &'static Self {
         static PROGRAM: OnceLock<Program> = OnceLock::new();
-        PROGRAM.get_or_init(|| Self { hash: Script::new(SOURCE).get_hash().to_owned() })
+        PROGRAM.get_or_init(|| Self {
+            hash: Script::new(SOURCE).get_hash().to_owned(),
+        })
     }
 
     /// Loads it.
@@ -66,14 +68,26 @@ impl Program {
 
     /// The call of a batch.
     #[must_use]
-    pub fn call(&self, keys: &Keys, epoch: u64, settings: &[u8], operations: &[&Operation], asked: &[String]) -> Cmd {
+    pub fn call(
+        &self,
+        keys: &Keys,
+        epoch: u64,
+        settings: &[u8],
+        operations: &[&Operation],
+        asked: &[String],
+    ) -> Cmd {
         let mut list = vec![keys.meta(), keys.log(), keys.due()];
         for operation in operations {
             list.extend(operation.keys(keys));
         }
         list.extend_from_slice(asked);
         let mut cmd = redis::cmd("EVALSHA");
-        cmd.arg(&self.hash).arg(list.len()).arg(&list).arg(epoch).arg(settings).arg(asked.len());
+        cmd.arg(&self.hash)
+            .arg(list.len())
+            .arg(&list)
+            .arg(epoch)
+            .arg(settings)
+            .arg(asked.len());
         for operation in operations {
             cmd.arg(operation.pack());
         }
@@ -85,7 +99,9 @@ impl BatchReply {
     /// Reads what the program returned.
     pub fn read(value: Value) -> Result<Self, HoldsError> {
         let strange = |what: &str| HoldsError::Bug(format!("the program answered without {what}"));
-        let Value::Array(parts) = value else { return Err(strange("a list")) };
+        let Value::Array(parts) = value else {
+            return Err(strange("a list"));
+        };
         let mut parts = parts.into_iter();
         let mut text = || match parts.next() {
             Some(Value::BulkString(bytes)) => String::from_utf8(bytes).unwrap_or_default(),
@@ -96,19 +112,30 @@ impl BatchReply {
             "OK" => {
                 let (epoch, n, ledger_n) = (text(), text(), text());
                 let number = |text: String| text.parse().map_err(|_| strange("a position"));
-                let Some(Value::Array(list)) = parts.next() else { return Err(strange("answers")) };
+                let Some(Value::Array(list)) = parts.next() else {
+                    return Err(strange("answers"));
+                };
                 let replies = list.into_iter().map(|reply| match reply {
                     Value::BulkString(bytes) => Ok(bytes),
                     _ => Err(strange("an answer")),
                 });
                 let replies = replies.collect::<Result<_, _>>()?;
-                Ok(Self::Done { position: (number(epoch)?, number(n)?), ledger_n: number(ledger_n)?, replies })
+                Ok(Self::Done {
+                    position: (number(epoch)?, number(n)?),
+                    ledger_n: number(ledger_n)?,
+                    replies,
+                })
             }
             "KEYS" => {
                 let keys = parts.next().ok_or_else(|| strange("keys"))?;
-                redis::from_redis_value(keys).map(Self::Keys).map_err(|_| strange("keys"))
+                redis::from_redis_value(keys)
+                    .map(Self::Keys)
+                    .map_err(|_| strange("keys"))
             }
-            "FENCED" => Ok(Self::Fenced { epoch: text(), open: text() }),
+            "FENCED" => Ok(Self::Fenced {
+                epoch: text(),
+                open: text(),
+            }),
             other => Ok(Self::Failed(format!("{other}: {}", text()))),
         }
     }

@@ -42,6 +42,11 @@ impl Reply {
             Some((4, _)) => Body::Backpressure,
             _ => return Err(HoldsError::Bug("an empty or unknown answer".into())),
         };
-        Ok(Self { epoch, n, ledger_n, body })
+        Ok(Self {
+            epoch,
+            n,
+            ledger_n,
+            body,
+        })
     }
 }

@@ -23,13 +23,22 @@ impl<'a> Reader<'a> {
     /// A signed integer of `width` bytes, at most 8.
     pub fn int(&mut self, width: usize) -> Result<i64, Malformed> {
         let bytes = self.take(width)?;
-        let sign = if bytes.first().is_some_and(|b| b & 0x80 != 0) { -1_i64 } else { 0 };
-        Ok(bytes.iter().fold(sign, |value, b| (value << 8) | i64::from(*b)))
+        let sign = if bytes.first().is_some_and(|b| b & 0x80 != 0) {
+            -1_i64
+        } else {
+            0
+        };
+        Ok(bytes
+            .iter()
+            .fold(sign, |value, b| (value << 8) | i64::from(*b)))
     }
 
     /// An unsigned integer of `width` bytes, at most 7.
     pub fn uint(&mut self, width: usize) -> Result<u64, Malformed> {
-        Ok(self.take(width)?.iter().fold(0, |value, b| (value << 8) | u64::from(*b)))
+        Ok(self
+            .take(width)?
+            .iter()
+            .fold(0, |value, b| (value << 8) | u64::from(*b)))
     }
 
     /// One byte.
@@ -48,10 +57,15 @@ impl<'a> Reader<'a> {
 
     /// A string up to its NUL.
     pub fn text(&mut self) -> Result<String, Malformed> {
-        let end = self.0.iter().position(|b| *b == 0).ok_or_else(|| Malformed("a string without end".into()))?;
+        let end = self
+            .0
+            .iter()
+            .position(|b| *b == 0)
+            .ok_or_else(|| Malformed("a string without end".into()))?;
         let bytes = self.take(end)?;
         self.take(1)?;
-        String::from_utf8(bytes.to_vec()).map_err(|_| Malformed("a string that is not UTF-8".into()))
+        String::from_utf8(bytes.to_vec())
+            .map_err(|_| Malformed("a string that is not UTF-8".into()))
     }
 
     /// A blob behind its length of two bytes.
@@ -106,10 +120,21 @@ mod tests {
     #[test]
     fn what_is_written_is_read() {
         let mut w = Writer::default();
-        w.int(7, -1).int(7, 9_000_000_000_000_000).byte(3).text("job-1").blob(b"xyz").int(4, 70_000);
+        w.int(7, -1)
+            .int(7, 9_000_000_000_000_000)
+            .byte(3)
+            .text("job-1")
+            .blob(b"xyz")
+            .int(4, 70_000);
         let mut r = Reader(&w.0);
-        assert_eq!((r.int(7), r.int(7), r.byte()), (Ok(-1), Ok(9_000_000_000_000_000), Ok(3)));
-        assert_eq!((r.text(), r.blob(), r.u32()), (Ok("job-1".into()), Ok(&b"xyz"[..]), Ok(70_000)));
+        assert_eq!(
+            (r.int(7), r.int(7), r.byte()),
+            (Ok(-1), Ok(9_000_000_000_000_000), Ok(3))
+        );
+        assert_eq!(
+            (r.text(), r.blob(), r.u32()),
+            (Ok("job-1".into()), Ok(&b"xyz"[..]), Ok(70_000))
+        );
         assert!(r.is_empty());
         assert!(r.byte().is_err());
     }

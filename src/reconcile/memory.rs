@@ -45,7 +45,12 @@ impl Memory {
     /// `patience`: how long to wait for a ledger that is behind.
     #[must_use]
     pub const fn new(holds: Holds, ledger: Ledger, waits: LedgerWait, patience: Duration) -> Self {
-        Self { holds, ledger, waits, patience }
+        Self {
+            holds,
+            ledger,
+            waits,
+            patience,
+        }
     }
 
     /// Runs an operation; answers its partition, too.
@@ -75,12 +80,19 @@ impl Memory {
     ) -> Result<HashMap<u32, (String, GrantKind)>, MemoryError> {
         self.caught_up(position).await?;
         let names = self.ledger.grant_names(account, numbers).await?;
-        Ok(names.into_iter().map(|(no, name)| (no, (name.grant_id.to_string(), name.kind))).collect())
+        Ok(names
+            .into_iter()
+            .map(|(no, name)| (no, (name.grant_id.to_string(), name.kind)))
+            .collect())
     }
 
     /// What the ledger says counts only once it has all that Redis had when it did not know.
     async fn caught_up(&self, (partition, epoch, n): (u32, u64, u64)) -> Result<(), MemoryError> {
-        if self.waits.wait_for(partition, epoch, n, self.patience).await {
+        if self
+            .waits
+            .wait_for(partition, epoch, n, self.patience)
+            .await
+        {
             return Ok(());
         }
         Err(MemoryError::Ledger("it did not follow in time".into()))
@@ -91,18 +103,30 @@ impl Memory {
         let outcome_of = |raw: Vec<u8>| Holds::event_outcome(&raw).map_err(HoldsError::Bug);
         let mut found = Remembered::default();
         if let Some(hold_id) = operation.verb.hold_id() {
-            let Some(packed) = self.ledger.hold_packed(account, hold_id).await? else { return Ok(found) };
-            let sequence = packed::hold(&packed).map_err(|error| HoldsError::Bug(error.to_string()))?.sequence;
+            let Some(packed) = self.ledger.hold_packed(account, hold_id).await? else {
+                return Ok(found);
+            };
+            let sequence = packed::hold(&packed)
+                .map_err(|error| HoldsError::Bug(error.to_string()))?
+                .sequence;
             found.hold = packed;
             if let Some((verb, id)) = operation.verb.own_id() {
                 let deed = format!("h{}/{verb}/{id}", sequence);
-                found.outcome = self.ledger.deed(account, &deed).await?.map_or(Ok(Vec::new()), outcome_of)?;
+                found.outcome = self
+                    .ledger
+                    .deed(account, &deed)
+                    .await?
+                    .map_or(Ok(Vec::new()), outcome_of)?;
             }
         } else if let Some(grant_id) = operation.verb.grant_id() {
             if let Some(grant) = self.ledger.grant(account, grant_id).await? {
                 found.grant = (grant.no, grant.non_refundable);
                 let deed = |suffix| format!("g/{grant_id}{suffix}");
-                found.outcome = self.ledger.deed(account, &deed("")).await?.map_or(Ok(Vec::new()), outcome_of)?;
+                found.outcome = self
+                    .ledger
+                    .deed(account, &deed(""))
+                    .await?
+                    .map_or(Ok(Vec::new()), outcome_of)?;
                 if matches!(operation.verb, Verb::Revoke { .. }) {
                     let revoked = self.ledger.deed(account, &deed("/revoked")).await?;
                     found.revoked = revoked.map_or(Ok(Vec::new()), outcome_of)?;

@@ -65,7 +65,16 @@ impl Relay {
         instruments: Arc<Instruments>,
         options: RelayOptions,
     ) -> Self {
-        Self { partition, holds, ledger, waits, instruments, options, writer: None, cursor: None }
+        Self {
+            partition,
+            holds,
+            ledger,
+            waits,
+            instruments,
+            options,
+            writer: None,
+            cursor: None,
+        }
     }
 
     /// Reads, posts and publishes one batch; says how many entries it moved.
@@ -89,9 +98,17 @@ impl Relay {
     pub async fn read(&mut self) -> Result<(Cursor, Vec<Entry>), RelayError> {
         let from = match self.cursor {
             Some(cursor) => cursor,
-            None => *self.cursor.insert(self.ledger.cursor(self.partition).await?),
+            None => {
+                let cursor = self.ledger.cursor(self.partition).await?;
+                // Whoever posted up to here may have died before telling.
+                self.tell(cursor).await?;
+                *self.cursor.insert(cursor)
+            }
         };
-        let entries = self.holds.read_log(self.partition, from.epoch, from.n, self.options.batch).await?;
+        let entries = self
+            .holds
+            .read_log(self.partition, from.epoch, from.n, self.options.batch)
+            .await?;
         Ok((from, entries))
     }
 
@@ -113,7 +130,8 @@ impl Relay {
             }
         };
         self.cursor = Some(posted.cursor);
-        self.instruments.relay_batch(posted.events as u64, started.elapsed());
+        self.instruments
+            .relay_batch(posted.events as u64, started.elapsed());
         Ok(posted)
     }
 
@@ -122,16 +140,30 @@ impl Relay {
     /// # Errors
     /// Redis did not answer; what is posted stays posted, and the next step publishes again.
     pub async fn publish(&mut self, posted: &Posted) -> Result<(), RelayError> {
-        let Cursor { epoch, n } = posted.cursor;
-        self.waits.reached(self.partition, posted.cursor);
         if posted.queued > 0 {
             self.instruments.quarantined(posted.queued as u64);
         }
-        for account in posted.quarantined.iter().filter(|account| !account.is_empty()) {
-            tracing::error!(account, "an event cannot be posted: it is in quarantine, and its account frozen");
+        for account in posted
+            .quarantined
+            .iter()
+            .filter(|account| !account.is_empty())
+        {
+            tracing::error!(
+                account,
+                "an event cannot be posted: it is in quarantine, and its account frozen"
+            );
             self.holds.freeze(account).await?;
         }
-        self.holds.publish_ledger(self.partition, epoch, n, self.options.tail).await?;
+        self.tell(posted.cursor).await
+    }
+
+    /// Tells those who wait here, and Redis, how far the ledger is.
+    async fn tell(&self, cursor: Cursor) -> Result<(), RelayError> {
+        self.waits.reached(self.partition, cursor);
+        let Cursor { epoch, n } = cursor;
+        self.holds
+            .publish_ledger(self.partition, epoch, n, self.options.tail)
+            .await?;
         Ok(())
     }
 
@@ -187,13 +219,19 @@ impl Relay {
     /// One step, or a wait for something to do.
     async fn turn(&mut self) -> Result<(), RelayError> {
         let moved = self.step().await?;
-        let cursor = self.waits.cursor(self.partition).unwrap_or(Cursor { epoch: 0, n: 0 });
+        let cursor = self
+            .waits
+            .cursor(self.partition)
+            .unwrap_or(Cursor { epoch: 0, n: 0 });
         let head = self.holds.head(self.partition).await?;
         let partition = u16::try_from(self.partition).unwrap_or(u16::MAX);
-        self.instruments.ledger_lag(partition, head.n.saturating_sub(cursor.n), Duration::ZERO);
+        self.instruments
+            .ledger_lag(partition, head.n.saturating_sub(cursor.n), Duration::ZERO);
         if moved == 0 {
             let from = self.cursor.unwrap_or(cursor);
-            self.holds.wait_log(self.partition, from.epoch, from.n, WAIT).await?;
+            self.holds
+                .wait_log(self.partition, from.epoch, from.n, WAIT)
+                .await?;
         }
         Ok(())
     }
@@ -202,8 +240,11 @@ impl Relay {
         let partition = self.partition;
         match error {
             // The other one did the work.
-            RelayError::Ledger(LedgerError::Overtaken { .. }) => tracing::debug!(partition, %error, "another relay was here"),
-            RelayError::Ledger(LedgerError::Unavailable(_)) | RelayError::Holds(HoldsError::Unavailable(_)) => {
+            RelayError::Ledger(LedgerError::Overtaken { .. }) => {
+                tracing::debug!(partition, %error, "another relay was here")
+            }
+            RelayError::Ledger(LedgerError::Unavailable(_))
+            | RelayError::Holds(HoldsError::Unavailable(_)) => {
                 tracing::warn!(partition, %error, "a store does not answer; the relay tries again");
             }
             _ => tracing::error!(partition, %error, "the relay cannot go on; it tries again"),

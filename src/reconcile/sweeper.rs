@@ -28,7 +28,11 @@ impl Sweeper {
     /// A sweeper of that partition.
     #[must_use]
     pub const fn new(partition: u32, holds: Holds, instruments: Arc<Instruments>) -> Self {
-        Self { partition, holds, instruments }
+        Self {
+            partition,
+            holds,
+            instruments,
+        }
     }
 
     /// Touches accounts that are due, a bounded number; says how many.

@@ -20,8 +20,13 @@ impl LedgerWait {
     /// Postgres does not answer.
     pub async fn new(ledger: &Ledger) -> Result<Self, LedgerError> {
         let rows = ledger.partitions().await?;
-        let cursors = rows.into_iter().map(|row| watch::Sender::new(row.cursor)).collect();
-        Ok(Self { cursors: Arc::new(cursors) })
+        let cursors = rows
+            .into_iter()
+            .map(|row| watch::Sender::new(row.cursor))
+            .collect();
+        Ok(Self {
+            cursors: Arc::new(cursors),
+        })
     }
 
     /// The ledger is at least this far. Never goes back within an epoch.
@@ -40,15 +45,20 @@ impl LedgerWait {
     /// How far the ledger is known to be.
     #[must_use]
     pub fn cursor(&self, partition: u32) -> Option<Cursor> {
-        self.cursors.get(partition as usize).map(|known| *known.borrow())
+        self.cursors
+            .get(partition as usize)
+            .map(|known| *known.borrow())
     }
 
     /// Waits until the ledger has entry `n` of `epoch`, at most `limit`; says whether it has. A later epoch is no answer:
     /// what became of the entry is then for the recovery to say.
     pub async fn wait_for(&self, partition: u32, epoch: u64, n: u64, limit: Duration) -> bool {
-        let Some(known) = self.cursors.get(partition as usize) else { return false };
+        let Some(known) = self.cursors.get(partition as usize) else {
+            return false;
+        };
         let mut known = known.subscribe();
-        let waiting = known.wait_for(|cursor| cursor.epoch > epoch || (cursor.epoch == epoch && cursor.n >= n));
+        let waiting = known
+            .wait_for(|cursor| cursor.epoch > epoch || (cursor.epoch == epoch && cursor.n >= n));
         matches!(tokio::time::timeout(limit, waiting).await, Ok(Ok(cursor)) if cursor.epoch == epoch)
     }
 }

@@ -24,7 +24,10 @@ pub struct Accounts(pub Arc<Core>);
 
 fn open_holds(fields: &mut Fields, count: u32) {
     if count > OPEN_HOLDS_MAX {
-        fields.violation("max_open_holds", format!("must be at most {OPEN_HOLDS_MAX}; 0 is no limit"));
+        fields.violation(
+            "max_open_holds",
+            format!("must be at most {OPEN_HOLDS_MAX}; 0 is no limit"),
+        );
     }
 }
 
@@ -41,7 +44,8 @@ impl AccountService for Accounts {
         let mut fields = Fields::default();
         fields.account_id(&r.account_id);
         let before = fields.count();
-        let overdraft_limit = fields.optional_amount("overdraft_limit", r.overdraft_limit.as_ref(), true);
+        let overdraft_limit =
+            fields.optional_amount("overdraft_limit", r.overdraft_limit.as_ref(), true);
         let credit_limit = fields.optional_amount("credit_limit", r.credit_limit.as_ref(), true);
         // Compared only where both can be read: one mistake is not told twice.
         let readable = fields.count() == before;
@@ -51,9 +55,14 @@ impl AccountService for Accounts {
         open_holds(&mut fields, r.max_open_holds);
         let durability = fields.durability(r.durability, Durability::Ledger);
         fields.finish()?;
-        let verb = Verb::CreateAccount { overdraft_limit, credit_limit, max_open_holds: r.max_open_holds };
+        let verb = Verb::CreateAccount {
+            overdraft_limit,
+            credit_limit,
+            max_open_holds: r.max_open_holds,
+        };
         let done = self.0.ask(&r.account_id, caller, verb).await?;
-        let done = reused::account(done, overdraft_limit, credit_limit, r.max_open_holds)?.or_refusal()?;
+        let done =
+            reused::account(done, overdraft_limit, credit_limit, r.max_open_holds)?.or_refusal()?;
         Ok(Response::new(proto::CreateAccountResponse {
             account: view::account(&r.account_id, &done.answer),
             balance: view::balance(&done.answer),
@@ -86,7 +95,8 @@ impl AccountService for Accounts {
         let r = request.into_inner();
         let mut fields = Fields::default();
         fields.account_id(&r.account_id);
-        let overdraft_limit = fields.optional_amount("overdraft_limit", r.overdraft_limit.as_ref(), true);
+        let overdraft_limit =
+            fields.optional_amount("overdraft_limit", r.overdraft_limit.as_ref(), true);
         let credit_limit = fields.optional_amount("credit_limit", r.credit_limit.as_ref(), true);
         open_holds(&mut fields, r.max_open_holds.unwrap_or_default());
         const STATES: &str = "ACTIVE or SUSPENDED, or absent";
@@ -103,7 +113,13 @@ impl AccountService for Accounts {
         let durability = fields.durability(r.durability, Durability::Ledger);
         fields.finish()?;
         let max_open_holds = r.max_open_holds;
-        let verb = Verb::UpdateAccount { overdraft_limit, credit_limit, max_open_holds, suspend, etag: r.etag };
+        let verb = Verb::UpdateAccount {
+            overdraft_limit,
+            credit_limit,
+            max_open_holds,
+            suspend,
+            etag: r.etag,
+        };
         let done = self.0.ask(&r.account_id, caller, verb).await?;
         if done.refused_as(ErrorReason::Invalid) {
             let [credit, overdraft] = [done.answer.x, done.answer.y].map(view::credits);
@@ -128,7 +144,11 @@ impl AccountService for Accounts {
         fields.account_id(&r.account_id);
         let durability = fields.durability(r.durability, Durability::Ledger);
         fields.finish()?;
-        let done = self.0.ask(&r.account_id, caller, Verb::CloseAccount).await?.or_refusal()?;
+        let done = self
+            .0
+            .ask(&r.account_id, caller, Verb::CloseAccount)
+            .await?
+            .or_refusal()?;
         Ok(Response::new(proto::CloseAccountResponse {
             account: view::account(&r.account_id, &done.answer),
             breakage: view::sum(done.moves(), &[MoveKind::Lapse]).to_string(),
@@ -149,7 +169,9 @@ impl AccountService for Accounts {
         fields.account_id(&account_id);
         fields.finish()?;
         let done = self.0.ask(&account_id, caller, Verb::Read).await?;
-        Ok(Response::new(proto::GetBalanceResponse { balance: view::balance(&done.answer) }))
+        Ok(Response::new(proto::GetBalanceResponse {
+            balance: view::balance(&done.answer),
+        }))
     }
 
     async fn list_transfers(
@@ -174,13 +196,21 @@ impl AccountService for Accounts {
         };
         let after = fields
             .page_token::<2>(&r.page_token)
-            .map(|[sequence, line]| TransferKey { sequence, line: u32::try_from(line).unwrap_or(u32::MAX) });
+            .map(|[sequence, line]| TransferKey {
+                sequence,
+                line: u32::try_from(line).unwrap_or(u32::MAX),
+            });
         let limit = fields.page_size(r.page_size);
         fields.finish()?;
         self.0.caught_up(&r.account_id, caller).await?;
-        let page = self.0.ledger.list_transfers(&r.account_id, &filter, after, limit);
+        let page = self
+            .0
+            .ledger
+            .list_transfers(&r.account_id, &filter, after, limit);
         let page = page.await.map_err(status::ledger_failed)?;
-        let next = page.next.map(|key| next_page_token([key.sequence, u64::from(key.line)]));
+        let next = page
+            .next
+            .map(|key| next_page_token([key.sequence, u64::from(key.line)]));
         Ok(Response::new(proto::ListTransfersResponse {
             transfers: page.rows.into_iter().map(view::transfer).collect(),
             next_page_token: next.unwrap_or_default(),

@@ -10,7 +10,10 @@ pub struct Bench;
 
 #[tonic::async_trait]
 impl BenchService for Bench {
-    async fn noop(&self, request: Request<proto::NoopRequest>) -> Result<Response<proto::NoopResponse>, Status> {
+    async fn noop(
+        &self,
+        request: Request<proto::NoopRequest>,
+    ) -> Result<Response<proto::NoopResponse>, Status> {
         let r = request.into_inner().reserve.unwrap_or_default();
         let now = view::instant(1_700_000_000_123_456);
         let hold = proto::Hold {
@@ -42,7 +45,11 @@ impl BenchService for Bench {
             as_of: now,
             sequence: 1_000_000,
         };
-        let pinned = proto::GrantAmount { grant_id: "topup-1".into(), kind: proto::GrantKind::TopUp.into(), amount: r.amount };
+        let pinned = proto::GrantAmount {
+            grant_id: "topup-1".into(),
+            kind: proto::GrantKind::TopUp.into(),
+            amount: r.amount,
+        };
         Ok(Response::new(proto::NoopResponse {
             reserve: Some(proto::ReserveResponse {
                 hold: Some(hold),

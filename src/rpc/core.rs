@@ -17,7 +17,10 @@ use crate::{
     },
     ledger::Ledger,
     proto::{Durability, ErrorReason},
-    reconcile::{LedgerWait, memory::{Memory, MemoryError}},
+    reconcile::{
+        LedgerWait,
+        memory::{Memory, MemoryError},
+    },
     telemetry::Instruments,
 };
 
@@ -60,23 +63,36 @@ pub struct Done {
 impl Done {
     /// The moves of its outcome.
     pub fn moves(&self) -> &[Move] {
-        self.answer.outcome.as_ref().map_or(&[], |outcome| &outcome.moves)
+        self.answer
+            .outcome
+            .as_ref()
+            .map_or(&[], |outcome| &outcome.moves)
     }
 
     /// The two numbers of its outcome.
     pub fn numbers(&self) -> (i64, i64) {
-        self.answer.outcome.as_ref().map_or((0, 0), |outcome| (outcome.a, outcome.b))
+        self.answer
+            .outcome
+            .as_ref()
+            .map_or((0, 0), |outcome| (outcome.a, outcome.b))
     }
 
     /// Whether it was refused with this reason first.
     pub fn refused_as(&self, reason: ErrorReason) -> bool {
-        self.answer.reasons.first().is_some_and(|number| i32::from(*number) == reason as i32)
+        self.answer
+            .reasons
+            .first()
+            .is_some_and(|number| i32::from(*number) == reason as i32)
     }
 
     /// # Errors
     /// Whatever the script refused.
     pub fn or_refusal(self) -> Result<Self, Status> {
-        if self.answer.reasons.is_empty() { Ok(self) } else { Err(status::refused(&self.answer)) }
+        if self.answer.reasons.is_empty() {
+            Ok(self)
+        } else {
+            Err(status::refused(&self.answer))
+        }
     }
 }
 
@@ -85,14 +101,27 @@ impl Done {
 /// # Errors
 /// INVALID where the actor is no id.
 pub fn caller<T>(request: &Request<T>) -> Result<Caller, Status> {
-    let text = |key| request.metadata().get(key).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let text = |key| {
+        request
+            .metadata()
+            .get(key)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default()
+    };
     let actor = text("x-holdbook-actor");
     if actor.len() > 64 || actor.bytes().any(|b| !b.is_ascii_graphic()) {
-        return Err(status::invalid_field("x-holdbook-actor", "must be at most 64 printable ASCII characters without spaces"));
+        return Err(status::invalid_field(
+            "x-holdbook-actor",
+            "must be at most 64 printable ASCII characters without spaces",
+        ));
     }
     // An unsampled call adds no bytes to its event.
-    let traceparent = Some(text("traceparent")).filter(|header| header.len() == 55 && header.ends_with("01"));
-    Ok(Caller { actor: actor.to_owned(), traceparent: traceparent.unwrap_or_default().to_owned() })
+    let traceparent =
+        Some(text("traceparent")).filter(|header| header.len() == 55 && header.ends_with("01"));
+    Ok(Caller {
+        actor: actor.to_owned(),
+        traceparent: traceparent.unwrap_or_default().to_owned(),
+    })
 }
 
 impl Core {
@@ -101,22 +130,45 @@ impl Core {
     /// # Errors
     /// A store failed, the account does not exist, or the ledger is too far behind.
     pub async fn ask(&self, account: &str, caller: Caller, verb: Verb) -> Result<Done, Status> {
-        let operation = Operation { account: account.to_owned(), verb, caller, remembered: None };
-        let (partition, reply) = self.memory.run(operation).await.map_err(|error| status::failed(&error))?;
+        let operation = Operation {
+            account: account.to_owned(),
+            verb,
+            caller,
+            remembered: None,
+        };
+        let (partition, reply) = self
+            .memory
+            .run(operation)
+            .await
+            .map_err(|error| status::failed(&error))?;
         let Reply { epoch, n, body, .. } = reply;
         match body {
-            Body::Answer(answer) => Ok(Done { answer: *answer, partition, epoch, n }),
+            Body::Answer(answer) => Ok(Done {
+                answer: *answer,
+                partition,
+                epoch,
+                n,
+            }),
             Body::NoAccount => Err(status::no_account(account)),
             Body::Backpressure => Err(status::backpressure()),
-            Body::AskLedger => Err(status::failed(&MemoryError::Ledger("it was asked, and asked for again".into()))),
+            Body::AskLedger => Err(status::failed(&MemoryError::Ledger(
+                "it was asked, and asked for again".into(),
+            ))),
         }
     }
 
     /// The durability reached: waits for the ledger if that was asked for.
     pub async fn reach(&self, done: &Done, asked: Durability) -> i32 {
         let reached = asked == Durability::Ledger
-            && self.waits.wait_for(done.partition, done.epoch, done.n, self.ledger_wait).await;
-        if reached { Durability::Ledger.into() } else { Durability::Applied.into() }
+            && self
+                .waits
+                .wait_for(done.partition, done.epoch, done.n, self.ledger_wait)
+                .await;
+        if reached {
+            Durability::Ledger.into()
+        } else {
+            Durability::Applied.into()
+        }
     }
 
     /// Waits until the ledger has all that the account did, for lists that show a caller's last write.
@@ -125,10 +177,16 @@ impl Core {
     /// The account does not exist, or the ledger did not follow.
     pub async fn caught_up(&self, account: &str, caller: Caller) -> Result<Micros, Status> {
         let done = self.ask(account, caller, Verb::Read).await?;
-        if self.waits.wait_for(done.partition, done.epoch, done.n, self.ledger_wait).await {
+        if self
+            .waits
+            .wait_for(done.partition, done.epoch, done.n, self.ledger_wait)
+            .await
+        {
             return Ok(done.answer.now);
         }
-        Err(status::failed(&MemoryError::Ledger("it did not follow in time".into())))
+        Err(status::failed(&MemoryError::Ledger(
+            "it did not follow in time".into(),
+        )))
     }
 
     /// The names of all grants in an answer; those that Redis no longer knows come from the ledger.
@@ -136,16 +194,33 @@ impl Core {
     /// # Errors
     /// The ledger did not answer.
     pub async fn names(&self, account: &str, done: &Done) -> Result<Names, Status> {
-        let mut names: Names =
-            done.answer.names.iter().map(|(no, kind, id)| (*no, (id.clone(), *kind))).collect();
-        let pinned = done.answer.hold.iter().flat_map(|hold| hold.pins.iter().map(|pin| pin.grant_no));
-        let mut missing: Vec<u32> = done.moves().iter().map(|moved| moved.grant_no).chain(pinned).collect();
+        let mut names: Names = done
+            .answer
+            .names
+            .iter()
+            .map(|(no, kind, id)| (*no, (id.clone(), *kind)))
+            .collect();
+        let pinned = done
+            .answer
+            .hold
+            .iter()
+            .flat_map(|hold| hold.pins.iter().map(|pin| pin.grant_no));
+        let mut missing: Vec<u32> = done
+            .moves()
+            .iter()
+            .map(|moved| moved.grant_no)
+            .chain(pinned)
+            .collect();
         missing.retain(|no| *no != 0 && !names.contains_key(no));
         if done.answer.replayed && !missing.is_empty() {
             missing.sort_unstable();
             missing.dedup();
             let position = (done.partition, done.epoch, done.n);
-            let known = self.memory.names(account, &missing, position).await.map_err(|error| status::failed(&error))?;
+            let known = self
+                .memory
+                .names(account, &missing, position)
+                .await
+                .map_err(|error| status::failed(&error))?;
             names.extend(known);
         }
         Ok(names)
@@ -154,6 +229,9 @@ impl Core {
     /// The hold in an answer.
     #[must_use]
     pub fn hold(&self, account: &str, hold_id: &str, done: &Done) -> Option<crate::proto::Hold> {
-        done.answer.hold.as_ref().map(|hold| view::hold(account, hold_id, hold))
+        done.answer
+            .hold
+            .as_ref()
+            .map(|hold| view::hold(account, hold_id, hold))
     }
 }

@@ -32,7 +32,9 @@ pub struct Fields(Vec<FieldViolation>);
 fn is_id(id: &str) -> bool {
     (1..=128).contains(&id.len())
         && id.as_bytes()[0].is_ascii_alphanumeric()
-        && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"._:/@+=#-".contains(&b))
+        && id
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"._:/@+=#-".contains(&b))
 }
 
 impl Fields {
@@ -52,13 +54,19 @@ impl Fields {
     /// # Errors
     /// INVALID with all violations.
     pub fn finish(self) -> Result<(), Status> {
-        if self.0.is_empty() { Ok(()) } else { Err(status::invalid(self.0)) }
+        if self.0.is_empty() {
+            Ok(())
+        } else {
+            Err(status::invalid(self.0))
+        }
     }
 
     /// An account id.
     pub fn account_id(&mut self, id: &str) {
         let ok = (1..=64).contains(&id.len())
-            && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
+            && id
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
         if !ok {
             self.violation("account_id", ACCOUNT_ID);
         }
@@ -73,9 +81,15 @@ impl Fields {
 
     /// A grant's id, also of one that Holdbook made.
     pub fn any_grant_id(&mut self, id: &str) {
-        let rest = id.strip_prefix("~rollover:").or_else(|| id.strip_prefix("~refund:")).unwrap_or(id);
+        let rest = id
+            .strip_prefix("~rollover:")
+            .or_else(|| id.strip_prefix("~refund:"))
+            .unwrap_or(id);
         if !is_id(rest) {
-            self.violation("grant_id", format!("{ID}, or be the id of a grant that Holdbook made"));
+            self.violation(
+                "grant_id",
+                format!("{ID}, or be the id of a grant that Holdbook made"),
+            );
         }
     }
 
@@ -90,7 +104,12 @@ impl Fields {
     }
 
     /// An optional amount.
-    pub fn optional_amount(&mut self, field: &str, text: Option<&String>, zero: bool) -> Option<Credits> {
+    pub fn optional_amount(
+        &mut self,
+        field: &str,
+        text: Option<&String>,
+        zero: bool,
+    ) -> Option<Credits> {
         text.map(|text| self.amount(field, text, zero))
     }
 
@@ -108,23 +127,39 @@ impl Fields {
             .checked_mul(SECOND)
             .and_then(|seconds| seconds.checked_add(i64::from(duration.nanos) / 1000))
             .filter(|micros| (least..=most).contains(micros));
-        if micros.is_none() || !(0..1_000_000_000).contains(&duration.nanos) || duration.nanos % 1000 != 0 {
+        if micros.is_none()
+            || !(0..1_000_000_000).contains(&duration.nanos)
+            || duration.nanos % 1000 != 0
+        {
             let (least, most) = (seconds(least), seconds(most));
-            self.violation(field, format!("must be between {least} and {most} seconds, in whole microseconds"));
+            self.violation(
+                field,
+                format!("must be between {least} and {most} seconds, in whole microseconds"),
+            );
             return None;
         }
         micros
     }
 
     /// An instant.
-    pub fn instant(&mut self, field: &str, instant: Option<prost_types::Timestamp>) -> Option<Micros> {
+    pub fn instant(
+        &mut self,
+        field: &str,
+        instant: Option<prost_types::Timestamp>,
+    ) -> Option<Micros> {
         let instant = instant?;
-        let micros = instant.seconds.checked_mul(SECOND).map(|seconds| seconds + i64::from(instant.nanos) / 1000);
+        let micros = instant
+            .seconds
+            .checked_mul(SECOND)
+            .map(|seconds| seconds + i64::from(instant.nanos) / 1000);
         let whole = (0..1_000_000_000).contains(&instant.nanos) && instant.nanos % 1000 == 0;
         match micros.filter(|micros| whole && (0..LAST_INSTANT).contains(micros)) {
             Some(micros) => Some(micros),
             None => {
-                self.violation(field, "must be between 1970-01-01 and 2200-01-01, in whole microseconds");
+                self.violation(
+                    field,
+                    "must be between 1970-01-01 and 2200-01-01, in whole microseconds",
+                );
                 None
             }
         }
@@ -132,9 +167,15 @@ impl Fields {
 
     /// Labels, sorted by key.
     pub fn labels(&mut self, labels: &HashMap<String, String>) -> Vec<(String, String)> {
-        let mut list: Vec<_> = labels.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
+        let mut list: Vec<_> = labels
+            .iter()
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect();
         list.sort_unstable();
-        let bytes: usize = list.iter().map(|(key, value)| key.len() + value.len()).sum();
+        let bytes: usize = list
+            .iter()
+            .map(|(key, value)| key.len() + value.len())
+            .sum();
         let fits = |(key, value): &(String, String)| {
             (1..=63).contains(&key.len())
                 && value.len() <= 255
@@ -152,12 +193,21 @@ impl Fields {
     /// A text of bounded length without control characters.
     pub fn text(&mut self, field: &str, text: &str, bytes_max: usize) {
         if text.len() > bytes_max || text.chars().any(char::is_control) {
-            self.violation(field, format!("must be at most {bytes_max} bytes without control characters"));
+            self.violation(
+                field,
+                format!("must be at most {bytes_max} bytes without control characters"),
+            );
         }
     }
 
     /// A number of an enumeration; `None` if it is 0 and that is allowed.
-    pub fn choice<E: TryFrom<i32>>(&mut self, field: &str, number: i32, zero: bool, allowed: &str) -> Option<E> {
+    pub fn choice<E: TryFrom<i32>>(
+        &mut self,
+        field: &str,
+        number: i32,
+        zero: bool,
+        allowed: &str,
+    ) -> Option<E> {
         match E::try_from(number) {
             Ok(_) if number == 0 && zero => None,
             Ok(value) if number != 0 => Some(value),
@@ -170,7 +220,8 @@ impl Fields {
 
     /// What the caller wants to wait for.
     pub fn durability(&mut self, number: i32, default: Durability) -> Durability {
-        self.choice("durability", number, true, "APPLIED or LEDGER, or absent").unwrap_or(default)
+        self.choice("durability", number, true, "APPLIED or LEDGER, or absent")
+            .unwrap_or(default)
     }
 
     /// A page's size.
@@ -186,10 +237,16 @@ impl Fields {
         if token.is_empty() {
             return None;
         }
-        let parts: Option<Vec<u64>> = token.split('.').map(|part| u64::from_str_radix(part, 16).ok()).collect();
+        let parts: Option<Vec<u64>> = token
+            .split('.')
+            .map(|part| u64::from_str_radix(part, 16).ok())
+            .collect();
         let key = parts.and_then(|parts| <[u64; N]>::try_from(parts).ok());
         if key.is_none() {
-            self.violation("page_token", "must be the next_page_token of the answer before");
+            self.violation(
+                "page_token",
+                "must be the next_page_token of the answer before",
+            );
         }
         key
     }
@@ -218,15 +275,42 @@ mod tests {
         fields.account_id("no spaces");
         fields.id("hold_id", "-starts-badly");
         fields.amount("amount", "0", false);
-        fields.duration("ttl", Some(prost_types::Duration { seconds: 0, nanos: 1 }), 1000, SECOND);
-        fields.instant("starts_at", Some(prost_types::Timestamp { seconds: -1, nanos: 0 }));
+        fields.duration(
+            "ttl",
+            Some(prost_types::Duration {
+                seconds: 0,
+                nanos: 1,
+            }),
+            1000,
+            SECOND,
+        );
+        fields.instant(
+            "starts_at",
+            Some(prost_types::Timestamp {
+                seconds: -1,
+                nanos: 0,
+            }),
+        );
         fields.text("provider", "a\nb", 64);
         fields.page_size(1001);
         fields.page_token::<2>("1");
         fields.durability(9, Durability::Applied);
-        let names: Vec<_> = fields.0.iter().map(|violation| violation.field.as_str()).collect();
-        let expected =
-            ["account_id", "hold_id", "amount", "ttl", "starts_at", "provider", "page_size", "page_token", "durability"];
+        let names: Vec<_> = fields
+            .0
+            .iter()
+            .map(|violation| violation.field.as_str())
+            .collect();
+        let expected = [
+            "account_id",
+            "hold_id",
+            "amount",
+            "ttl",
+            "starts_at",
+            "provider",
+            "page_size",
+            "page_token",
+            "durability",
+        ];
         assert_eq!(names, expected);
         assert!(fields.finish().is_err());
     }
@@ -234,7 +318,10 @@ mod tests {
     #[test]
     fn page_tokens_come_back() {
         let mut fields = Fields::default();
-        assert_eq!(fields.page_token::<2>(&next_page_token([255, 3])), Some([255, 3]));
+        assert_eq!(
+            fields.page_token::<2>(&next_page_token([255, 3])),
+            Some([255, 3])
+        );
         assert_eq!(fields.page_token::<2>(""), None);
         assert!(fields.finish().is_ok());
     }

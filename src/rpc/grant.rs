@@ -21,7 +21,8 @@ use crate::{
     },
     ledger::GrantFilter,
     proto::{
-        self, Durability, ErrorReason, GrantState, grant_credits_request::Expiry, grant_service_server::GrantService,
+        self, Durability, ErrorReason, GrantState, grant_credits_request::Expiry,
+        grant_service_server::GrantService,
     },
 };
 
@@ -47,7 +48,10 @@ fn read(fields: &mut Fields, r: &proto::GrantCreditsRequest) -> GrantRequest {
         Some(proto::GrantKind::Allowance) => GrantKind::Allowance,
         Some(proto::GrantKind::TopUp) | None => GrantKind::TopUp,
         Some(_) => {
-            fields.violation("kind", format!("must be {KINDS}; the others are made by Holdbook"));
+            fields.violation(
+                "kind",
+                format!("must be {KINDS}; the others are made by Holdbook"),
+            );
             GrantKind::TopUp
         }
     };
@@ -62,7 +66,10 @@ fn read(fields: &mut Fields, r: &proto::GrantCreditsRequest) -> GrantRequest {
     };
     let (expires_at, expires_in) = match r.expiry {
         Some(Expiry::ExpiresAt(instant)) => (fields.instant("expires_at", Some(instant)), None),
-        Some(Expiry::ExpiresIn(span)) => (None, fields.duration("expires_in", Some(span), SECOND, EXPIRES_IN_MAX)),
+        Some(Expiry::ExpiresIn(span)) => (
+            None,
+            fields.duration("expires_in", Some(span), SECOND, EXPIRES_IN_MAX),
+        ),
         None => (None, None),
     };
     let rollover = r.rollover.as_ref().and_then(|rollover| {
@@ -73,7 +80,8 @@ fn read(fields: &mut Fields, r: &proto::GrantCreditsRequest) -> GrantRequest {
             fields.violation("rollover.duration", "is required");
         }
         let cap = fields.optional_amount("rollover.cap", rollover.cap.as_ref(), false);
-        let duration = fields.duration("rollover.duration", rollover.duration, SECOND, ROLLOVER_MAX)?;
+        let duration =
+            fields.duration("rollover.duration", rollover.duration, SECOND, ROLLOVER_MAX)?;
         Some(Rollover { duration, cap })
     });
     fields.text("provider", &r.provider, PROVIDER_MAX);
@@ -107,11 +115,21 @@ impl GrantService for Grants {
         let made = read(&mut fields, &r);
         let durability = fields.durability(r.durability, Durability::Ledger);
         fields.finish()?;
-        let verb = Verb::Grant { grant_id: r.grant_id.clone(), request: Box::new(made.clone()) };
+        let verb = Verb::Grant {
+            grant_id: r.grant_id.clone(),
+            request: Box::new(made.clone()),
+        };
         let done = self.0.ask(&r.account_id, caller, verb).await?;
         if done.refused_as(ErrorReason::Invalid) {
-            let field = if made.expires_in.is_some() { "expires_in" } else { "expires_at" };
-            return Err(status::invalid_field(field, "must be after now and after the start"));
+            let field = if made.expires_in.is_some() {
+                "expires_in"
+            } else {
+                "expires_at"
+            };
+            return Err(status::invalid_field(
+                field,
+                "must be after now and after the start",
+            ));
         }
         let done = reused::grant(done, &made.sent)?.or_refusal()?;
         let settled = view::sum(done.moves(), &[MoveKind::Settle]);
@@ -132,17 +150,30 @@ impl GrantService for Grants {
         let r = request.into_inner();
         let mut fields = Fields::default();
         fields.account_id(&r.account_id);
-        let state: Option<GrantState> = fields.choice("state", r.state, true, "a state of a grant, or absent");
-        let before_no = fields.page_token::<1>(&r.page_token).and_then(|[no]| u32::try_from(no).ok());
+        let state: Option<GrantState> =
+            fields.choice("state", r.state, true, "a state of a grant, or absent");
+        let before_no = fields
+            .page_token::<1>(&r.page_token)
+            .and_then(|[no]| u32::try_from(no).ok());
         let limit = fields.page_size(r.page_size);
         fields.finish()?;
         let now = self.0.caught_up(&r.account_id, caller).await?;
-        let filter = GrantFilter { status: state.and_then(view::grant_status), now };
-        let page = self.0.ledger.list_grants(&r.account_id, &filter, before_no, limit);
+        let filter = GrantFilter {
+            status: state.and_then(view::grant_status),
+            now,
+        };
+        let page = self
+            .0
+            .ledger
+            .list_grants(&r.account_id, &filter, before_no, limit);
         let page = page.await.map_err(status::ledger_failed)?;
         let next = page.next.map(|no| next_page_token([u64::from(no)]));
         Ok(Response::new(proto::ListGrantsResponse {
-            grants: page.rows.into_iter().map(|row| view::grant_row(&r.account_id, row)).collect(),
+            grants: page
+                .rows
+                .into_iter()
+                .map(|row| view::grant_row(&r.account_id, row))
+                .collect(),
             next_page_token: next.unwrap_or_default(),
         }))
     }
@@ -158,8 +189,14 @@ impl GrantService for Grants {
         fields.any_grant_id(&r.grant_id);
         let durability = fields.durability(r.durability, Durability::Ledger);
         fields.finish()?;
-        let verb = Verb::Revoke { grant_id: r.grant_id };
-        let done = self.0.ask(&r.account_id, caller, verb).await?.or_refusal()?;
+        let verb = Verb::Revoke {
+            grant_id: r.grant_id,
+        };
+        let done = self
+            .0
+            .ask(&r.account_id, caller, verb)
+            .await?
+            .or_refusal()?;
         let (lapsed, outstanding) = done.numbers();
         let taken = view::sum(done.moves(), &[MoveKind::Revoke]) + Credits::from_micro(lapsed);
         Ok(Response::new(proto::RevokeGrantResponse {
@@ -192,6 +229,16 @@ fn as_made(account_id: &str, grant_id: String, made: GrantRequest, done: &Done) 
         external_reference: made.external_reference,
     };
     let settled = view::sum(done.moves(), &[MoveKind::Settle]);
-    let state = if started { GrantState::Active } else { GrantState::Pending };
-    view::grant(account_id, &terms, state, made.amount - settled, Credits::ZERO)
+    let state = if started {
+        GrantState::Active
+    } else {
+        GrantState::Pending
+    };
+    view::grant(
+        account_id,
+        &terms,
+        state,
+        made.amount - settled,
+        Credits::ZERO,
+    )
 }

@@ -24,7 +24,10 @@ pub struct Measure(pub Arc<Instruments>);
 impl<S> Layer<S> for Measure {
     type Service = Measured<S>;
     fn layer(&self, inner: S) -> Measured<S> {
-        Measured { inner, instruments: Arc::clone(&self.0) }
+        Measured {
+            inner,
+            instruments: Arc::clone(&self.0),
+        }
     }
 }
 
@@ -81,12 +84,17 @@ const STATUSES: [&str; 17] = [
 ];
 
 fn method(path: &str) -> &'static str {
-    METHODS.into_iter().find(|method| path.strip_prefix('/') == Some(method)).unwrap_or("other")
+    METHODS
+        .into_iter()
+        .find(|method| path.strip_prefix('/') == Some(method))
+        .unwrap_or("other")
 }
 
 /// Unary answers that failed carry their status in the headers.
 fn status(headers: &HeaderMap) -> &'static str {
-    headers.get("grpc-status").map_or("OK", |value| STATUSES[Code::from_bytes(value.as_bytes()) as usize])
+    headers.get("grpc-status").map_or("OK", |value| {
+        STATUSES[Code::from_bytes(value.as_bytes()) as usize]
+    })
 }
 
 impl<S, B> Service<Request<B>> for Measured<S>
@@ -107,7 +115,9 @@ where
         let (call, instruments) = (self.inner.call(request), Arc::clone(&self.instruments));
         Box::pin(async move {
             let answer = call.await;
-            let status = answer.as_ref().map_or("INTERNAL", |answer| status(answer.headers()));
+            let status = answer
+                .as_ref()
+                .map_or("INTERNAL", |answer| status(answer.headers()));
             instruments.call(method, status, started.elapsed());
             answer
         })

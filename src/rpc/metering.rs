@@ -17,7 +17,10 @@ use crate::{
     },
     holds::operation::Verb,
     ledger::HoldFilter,
-    proto::{self, Durability, ErrorReason, commit_request::What, metering_service_server::MeteringService},
+    proto::{
+        self, Durability, ErrorReason, commit_request::What,
+        metering_service_server::MeteringService,
+    },
 };
 
 /// The shortest ttl: a millisecond.
@@ -50,7 +53,12 @@ impl MeteringService for Metering {
         fields.finish()?;
         let ttl = made.ttl.unwrap_or(self.0.bounds.default_ttl);
         let hold_id = r.hold_id.clone();
-        let verb = Verb::Reserve { hold_id, request: made.clone(), ttl, validate_only: r.validate_only };
+        let verb = Verb::Reserve {
+            hold_id,
+            request: made.clone(),
+            ttl,
+            validate_only: r.validate_only,
+        };
         let done = self.0.ask(&r.account_id, caller, verb).await?;
         self.0.instruments.reserve(outcome_name(&done));
         let done = reused::hold(done, &made)?.or_refusal()?;
@@ -81,15 +89,25 @@ impl MeteringService for Metering {
         if r.ttl.is_none() {
             fields.violation("ttl", "is required");
         }
-        let ttl = fields.duration("ttl", r.ttl, TTL_MIN, self.0.bounds.max_ttl).unwrap_or_default();
+        let ttl = fields
+            .duration("ttl", r.ttl, TTL_MIN, self.0.bounds.max_ttl)
+            .unwrap_or_default();
         let amount = fields.optional_amount("amount", r.amount.as_ref(), false);
         let durability = fields.durability(r.durability, Durability::Applied);
         fields.finish()?;
-        let verb = Verb::Extend { hold_id: r.hold_id.clone(), extend_id: r.extend_id, ttl, amount };
+        let verb = Verb::Extend {
+            hold_id: r.hold_id.clone(),
+            extend_id: r.extend_id,
+            ttl,
+            amount,
+        };
         let done = self.0.ask(&r.account_id, caller, verb).await?;
         if done.refused_as(ErrorReason::Invalid) {
             let most = super::fields::seconds(self.0.bounds.max_lifetime);
-            return Err(status::invalid_field("ttl", format!("the hold's whole lifetime must be at most {most} seconds")));
+            return Err(status::invalid_field(
+                "ttl",
+                format!("the hold's whole lifetime must be at most {most} seconds"),
+            ));
         }
         let done = reused::extension(done, ttl, amount)?.or_refusal()?;
         let names = self.0.names(&r.account_id, &done).await?;
@@ -132,7 +150,12 @@ impl MeteringService for Metering {
         let durability = fields.durability(r.durability, Durability::Applied);
         fields.finish()?;
         let commit_id = r.commit_id.clone();
-        let verb = Verb::Commit { hold_id: r.hold_id.clone(), amount, last, commit_id };
+        let verb = Verb::Commit {
+            hold_id: r.hold_id.clone(),
+            amount,
+            last,
+            commit_id,
+        };
         let done = self.0.ask(&r.account_id, caller, verb).await?;
         if done.refused_as(ErrorReason::LateWindowPassed) {
             self.0.instruments.late_commit_refused();
@@ -141,11 +164,18 @@ impl MeteringService for Metering {
         let names = self.0.names(&r.account_id, &done).await?;
         let moves = done.moves();
         let [charged, overdrawn, absorbed] =
-            [&BURNED[..], &[MoveKind::Overdraw], &[MoveKind::Absorb]].map(|kinds| view::sum(moves, kinds));
+            [&BURNED[..], &[MoveKind::Overdraw], &[MoveKind::Absorb]]
+                .map(|kinds| view::sum(moves, kinds));
         if !done.answer.replayed {
             let micro = |amount: crate::domain::credits::Credits| amount.micro().unsigned_abs();
-            self.0.instruments.commit(micro(charged), micro(overdrawn), micro(absorbed));
-            let ended = done.answer.hold.as_ref().is_some_and(|hold| hold.state == HoldState::Committed);
+            self.0
+                .instruments
+                .commit(micro(charged), micro(overdrawn), micro(absorbed));
+            let ended = done
+                .answer
+                .hold
+                .as_ref()
+                .is_some_and(|hold| hold.state == HoldState::Committed);
             self.0.instruments.holds_open_changed(-i64::from(ended));
         }
         Ok(Response::new(proto::CommitResponse {
@@ -173,9 +203,19 @@ impl MeteringService for Metering {
         fields.id("hold_id", &r.hold_id);
         let durability = fields.durability(r.durability, Durability::Applied);
         fields.finish()?;
-        let verb = Verb::Release { hold_id: r.hold_id.clone() };
-        let done = self.0.ask(&r.account_id, caller, verb).await?.or_refusal()?;
-        let released = done.answer.hold.as_ref().is_some_and(|hold| hold.state == HoldState::Released);
+        let verb = Verb::Release {
+            hold_id: r.hold_id.clone(),
+        };
+        let done = self
+            .0
+            .ask(&r.account_id, caller, verb)
+            .await?
+            .or_refusal()?;
+        let released = done
+            .answer
+            .hold
+            .as_ref()
+            .is_some_and(|hold| hold.state == HoldState::Released);
         if released && !done.answer.replayed {
             self.0.instruments.holds_open_changed(-1);
         }
@@ -207,7 +247,10 @@ impl MeteringService for Metering {
         };
         let durability = fields.durability(r.durability, Durability::Applied);
         fields.finish()?;
-        let verb = Verb::Charge { hold_id: r.hold_id.clone(), request: made.clone() };
+        let verb = Verb::Charge {
+            hold_id: r.hold_id.clone(),
+            request: made.clone(),
+        };
         let done = self.0.ask(&r.account_id, caller, verb).await?;
         let done = reused::hold(done, &made)?.or_refusal()?;
         let names = self.0.names(&r.account_id, &done).await?;
@@ -235,11 +278,18 @@ impl MeteringService for Metering {
         let amount = fields.amount("amount", &r.amount, false);
         let durability = fields.durability(r.durability, Durability::Ledger);
         fields.finish()?;
-        let verb = Verb::Refund { hold_id: r.hold_id.clone(), refund_id: r.refund_id, amount };
+        let verb = Verb::Refund {
+            hold_id: r.hold_id.clone(),
+            refund_id: r.refund_id,
+            amount,
+        };
         let done = self.0.ask(&r.account_id, caller, verb).await?;
         let done = reused::refund(done, amount)?.or_refusal()?;
         let names = self.0.names(&r.account_id, &done).await?;
-        let to_debt = done.moves().iter().filter(|m| m.kind == MoveKind::Refund && m.grant_no == 0);
+        let to_debt = done
+            .moves()
+            .iter()
+            .filter(|m| m.kind == MoveKind::Refund && m.grant_no == 0);
         let to_debt: crate::domain::credits::Credits = to_debt.map(|moved| moved.amount).sum();
         Ok(Response::new(proto::RefundResponse {
             hold: self.0.hold(&r.account_id, &r.hold_id, &done),
@@ -261,11 +311,19 @@ impl MeteringService for Metering {
         fields.account_id(&r.account_id);
         fields.id("hold_id", &r.hold_id);
         fields.finish()?;
-        let verb = Verb::GetHold { hold_id: r.hold_id.clone() };
-        let done = self.0.ask(&r.account_id, caller, verb).await?.or_refusal()?;
+        let verb = Verb::GetHold {
+            hold_id: r.hold_id.clone(),
+        };
+        let done = self
+            .0
+            .ask(&r.account_id, caller, verb)
+            .await?
+            .or_refusal()?;
         let names = self.0.names(&r.account_id, &done).await?;
         let pins = done.answer.hold.iter().flat_map(|hold| &hold.pins);
-        let pinned = pins.map(|pin| view::grant_amount(pin.grant_no, pin.amount, &names)).collect();
+        let pinned = pins
+            .map(|pin| view::grant_amount(pin.grant_no, pin.amount, &names))
+            .collect();
         Ok(Response::new(proto::GetHoldResponse {
             hold: self.0.hold(&r.account_id, &r.hold_id, &done),
             pinned,
@@ -289,15 +347,24 @@ impl MeteringService for Metering {
             created_from: fields.instant("created_from", r.created_from),
             created_before: fields.instant("created_before", r.created_before),
         };
-        let before = fields.page_token::<1>(&r.page_token).map(|[sequence]| sequence);
+        let before = fields
+            .page_token::<1>(&r.page_token)
+            .map(|[sequence]| sequence);
         let limit = fields.page_size(r.page_size);
         fields.finish()?;
         self.0.caught_up(&r.account_id, caller).await?;
-        let page = self.0.ledger.list_holds(&r.account_id, &filter, before, limit);
+        let page = self
+            .0
+            .ledger
+            .list_holds(&r.account_id, &filter, before, limit);
         let page = page.await.map_err(status::ledger_failed)?;
         let next = page.next.map(|sequence| next_page_token([sequence]));
         Ok(Response::new(proto::ListHoldsResponse {
-            holds: page.rows.into_iter().map(|row| view::hold_row(&r.account_id, row)).collect(),
+            holds: page
+                .rows
+                .into_iter()
+                .map(|row| view::hold_row(&r.account_id, row))
+                .collect(),
             next_page_token: next.unwrap_or_default(),
         }))
     }
@@ -306,9 +373,9 @@ impl MeteringService for Metering {
 /// The outcome of a reserve, for the metric.
 fn outcome_name(done: &Done) -> &'static str {
     match done.answer.reasons.first() {
-        Some(number) => {
-            status::reason_name(ErrorReason::try_from(i32::from(*number)).unwrap_or(ErrorReason::Bug))
-        }
+        Some(number) => status::reason_name(
+            ErrorReason::try_from(i32::from(*number)).unwrap_or(ErrorReason::Bug),
+        ),
         None if done.answer.replayed => "replayed",
         None => "reserved",
     }

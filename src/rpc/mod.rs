@@ -27,8 +27,9 @@ pub use self::{
 use crate::{
     holds::Holds,
     proto::{
-        DESCRIPTORS, account_service_server::AccountServiceServer, bench_service_server::BenchServiceServer,
-        grant_service_server::GrantServiceServer, metering_service_server::MeteringServiceServer,
+        DESCRIPTORS, account_service_server::AccountServiceServer,
+        bench_service_server::BenchServiceServer, grant_service_server::GrantServiceServer,
+        metering_service_server::MeteringServiceServer,
         test_clock_service_server::TestClockServiceServer,
     },
 };
@@ -48,11 +49,20 @@ pub struct Extras {
 ///
 /// # Errors
 /// The descriptors cannot be served, which a test would have shown.
-pub async fn routes(core: Arc<Core>, extras: Extras) -> Result<(Routes, HealthReporter), tonic_reflection::server::Error> {
+pub async fn routes(
+    core: Arc<Core>,
+    extras: Extras,
+) -> Result<(Routes, HealthReporter), tonic_reflection::server::Error> {
     let (health, health_service) = tonic_health::server::health_reporter();
-    health.set_serving::<MeteringServiceServer<metering::Metering>>().await;
-    health.set_serving::<AccountServiceServer<account::Accounts>>().await;
-    health.set_serving::<GrantServiceServer<grant::Grants>>().await;
+    health
+        .set_serving::<MeteringServiceServer<metering::Metering>>()
+        .await;
+    health
+        .set_serving::<AccountServiceServer<account::Accounts>>()
+        .await;
+    health
+        .set_serving::<GrantServiceServer<grant::Grants>>()
+        .await;
     let reflection = || {
         tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(DESCRIPTORS)
@@ -69,14 +79,20 @@ pub async fn routes(core: Arc<Core>, extras: Extras) -> Result<(Routes, HealthRe
                 .max_decoding_message_size(REQUEST_BYTES_MAX),
         )
         .add_service(
-            AccountServiceServer::new(account::Accounts(Arc::clone(&core))).max_decoding_message_size(REQUEST_BYTES_MAX),
+            AccountServiceServer::new(account::Accounts(Arc::clone(&core)))
+                .max_decoding_message_size(REQUEST_BYTES_MAX),
         )
-        .add_service(GrantServiceServer::new(grant::Grants(core)).max_decoding_message_size(REQUEST_BYTES_MAX));
+        .add_service(
+            GrantServiceServer::new(grant::Grants(core))
+                .max_decoding_message_size(REQUEST_BYTES_MAX),
+        );
     if let Some(holds) = extras.test_clock {
         routes.add_service(TestClockServiceServer::new(test_clock::TestClock(holds)));
     }
     if extras.bench {
-        routes.add_service(BenchServiceServer::new(bench::Bench).max_decoding_message_size(REQUEST_BYTES_MAX));
+        routes.add_service(
+            BenchServiceServer::new(bench::Bench).max_decoding_message_size(REQUEST_BYTES_MAX),
+        );
     }
     Ok((routes.routes(), health))
 }

@@ -22,7 +22,11 @@ use crate::{
 
 /// Names of the fields whose two values differ.
 fn differing(fields: &[(&'static str, bool)]) -> Vec<&'static str> {
-    fields.iter().filter(|(_, differs)| *differs).map(|(name, _)| *name).collect()
+    fields
+        .iter()
+        .filter(|(_, differs)| *differs)
+        .map(|(name, _)| *name)
+        .collect()
 }
 
 fn recorded_hold(hold: &Hold) -> Value {
@@ -65,7 +69,9 @@ fn check(
 /// A reserve or charge.
 pub fn hold(done: Done, now: &HoldRequest) -> Result<Done, Status> {
     check(done, "the hold id", |done, _| {
-        let Some(hold) = &done.answer.hold else { return (vec!["method"], Value::Null) };
+        let Some(hold) = &done.answer.hold else {
+            return (vec!["method"], Value::Null);
+        };
         let was = &hold.request;
         let fields = if was.method == now.method {
             differing(&[
@@ -86,22 +92,44 @@ pub fn hold(done: Done, now: &HoldRequest) -> Result<Done, Status> {
 pub fn extension(done: Done, ttl: Micros, amount: Option<Credits>) -> Result<Done, Status> {
     check(done, "the extend id", |_, outcome| {
         let mut sent = Reader(&outcome.sent);
-        let was = (sent.int(7).unwrap_or_default(), sent.int(7).unwrap_or_default());
+        let was = (
+            sent.int(7).unwrap_or_default(),
+            sent.int(7).unwrap_or_default(),
+        );
         let now = (ttl, amount.map_or(-1, Credits::micro));
-        (differing(&[("ttl", was.0 != now.0), ("amount", was.1 != now.1)]), recorded_moves(outcome))
+        (
+            differing(&[("ttl", was.0 != now.0), ("amount", was.1 != now.1)]),
+            recorded_moves(outcome),
+        )
     })
 }
 
 /// A commit: partial ones by their ids, final ones by their hold.
-pub fn commit(done: Done, amount: Option<Credits>, last: bool, commit_id: &str) -> Result<Done, Status> {
-    let what = if last { "the hold's final commit" } else { "the commit id" };
+pub fn commit(
+    done: Done,
+    amount: Option<Credits>,
+    last: bool,
+    commit_id: &str,
+) -> Result<Done, Status> {
+    let what = if last {
+        "the hold's final commit"
+    } else {
+        "the commit id"
+    };
     check(done, what, |_, outcome| {
         let mut sent = Reader(&outcome.sent);
         let flags = sent.byte().unwrap_or_default();
-        let (was_amount, was_id) = (sent.int(7).unwrap_or_default(), sent.text().unwrap_or_default());
+        let (was_amount, was_id) = (
+            sent.int(7).unwrap_or_default(),
+            sent.text().unwrap_or_default(),
+        );
         let was_all = flags & 1 == 1;
         let fields = differing(&[
-            ("amount", !(was_all && amount.is_none()) && (was_all || amount.map(Credits::micro) != Some(was_amount))),
+            (
+                "amount",
+                !(was_all && amount.is_none())
+                    && (was_all || amount.map(Credits::micro) != Some(was_amount)),
+            ),
             ("all_held", was_all != amount.is_none()),
             ("final", (flags & 2 == 2) != last),
             ("commit_id", was_id != commit_id),
@@ -112,7 +140,9 @@ pub fn commit(done: Done, amount: Option<Credits>, last: bool, commit_id: &str) 
 
 /// Whether the commit in an answer came after its hold's expiry: then it is the hold's own outcome.
 pub fn was_late(done: &Done) -> bool {
-    let Some((hold, outcome)) = done.answer.hold.as_ref().zip(done.answer.outcome.as_ref()) else { return false };
+    let Some((hold, outcome)) = done.answer.hold.as_ref().zip(done.answer.outcome.as_ref()) else {
+        return false;
+    };
     // A repeated partial commit from before the expiry returned, or left, pins; a late one never touches any.
     hold.late && outcome.a == 1
 }
@@ -121,16 +151,32 @@ pub fn was_late(done: &Done) -> bool {
 pub fn refund(done: Done, amount: Credits) -> Result<Done, Status> {
     check(done, "the refund id", |_, outcome| {
         let was = Reader(&outcome.sent).int(7).unwrap_or_default();
-        (differing(&[("amount", was != amount.micro())]), recorded_moves(outcome))
+        (
+            differing(&[("amount", was != amount.micro())]),
+            recorded_moves(outcome),
+        )
     })
 }
 
 /// A creation: overdraft limit, credit limit (-1 for absent) and most open holds as sent.
-pub fn account(done: Done, overdraft: Option<Credits>, credit: Option<Credits>, holds: u32) -> Result<Done, Status> {
+pub fn account(
+    done: Done,
+    overdraft: Option<Credits>,
+    credit: Option<Credits>,
+    holds: u32,
+) -> Result<Done, Status> {
     check(done, "the account id", |_, outcome| {
         let mut sent = Reader(&outcome.sent);
-        let was = (sent.int(7).unwrap_or_default(), sent.int(7).unwrap_or_default(), sent.u32().unwrap_or_default());
-        let now = (overdraft.map_or(-1, Credits::micro), credit.map_or(-1, Credits::micro), holds);
+        let was = (
+            sent.int(7).unwrap_or_default(),
+            sent.int(7).unwrap_or_default(),
+            sent.u32().unwrap_or_default(),
+        );
+        let now = (
+            overdraft.map_or(-1, Credits::micro),
+            credit.map_or(-1, Credits::micro),
+            holds,
+        );
         let fields = differing(&[
             ("overdraft_limit", was.0 != now.0),
             ("credit_limit", was.1 != now.1),
@@ -187,7 +233,10 @@ pub fn grant(done: Done, sent: &[u8]) -> Result<Done, Status> {
             ("rollover", was.rollover != now.rollover),
             ("non_refundable", was.non_refundable != now.non_refundable),
             ("provider", was.provider != now.provider),
-            ("external_reference", was.external_reference != now.external_reference),
+            (
+                "external_reference",
+                was.external_reference != now.external_reference,
+            ),
         ]);
         let settled = view::sum(&outcome.moves, &[MoveKind::Settle]).to_string();
         (fields, json!({ "amount": was.amount, "settled": settled }))

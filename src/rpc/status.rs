@@ -7,7 +7,7 @@ use tonic_types::{ErrorDetails, FieldViolation, QuotaViolation, StatusExt};
 
 use super::{fields::seconds, view};
 use crate::{
-    domain::credits::Credits,
+    domain::{credits::Credits, hold::Hold},
     holds::{HoldsError, packed::Answer},
     ledger::LedgerError,
     proto::ErrorReason,
@@ -25,10 +25,14 @@ const fn code(reason: ErrorReason) -> (Code, u16) {
     match reason {
         R::InsufficientCredits | R::InDebt => (Code::ResourceExhausted, 402),
         R::ConcurrencyLimit | R::CapacityLimit => (Code::ResourceExhausted, 429),
-        R::AccountSuspended | R::AccountFrozen | R::AccountClosed => (Code::FailedPrecondition, 403),
-        R::HoldEnded | R::AboveHold | R::AboveMaxCommit | R::LateWindowPassed | R::NonRefundable => {
-            (Code::FailedPrecondition, 409)
+        R::AccountSuspended | R::AccountFrozen | R::AccountClosed => {
+            (Code::FailedPrecondition, 403)
         }
+        R::HoldEnded
+        | R::AboveHold
+        | R::AboveMaxCommit
+        | R::LateWindowPassed
+        | R::NonRefundable => (Code::FailedPrecondition, 409),
         R::IdReused => (Code::AlreadyExists, 409),
         R::EtagMismatch => (Code::Aborted, 409),
         R::AccountNotFound | R::HoldNotFound | R::GrantNotFound => (Code::NotFound, 404),
@@ -54,7 +58,12 @@ struct Refusal {
 
 impl Refusal {
     fn new(reason: ErrorReason, message: impl Into<String>) -> Self {
-        Self { reason, message: message.into(), metadata: HashMap::new(), details: ErrorDetails::new() }
+        Self {
+            reason,
+            message: message.into(),
+            metadata: HashMap::new(),
+            details: ErrorDetails::new(),
+        }
     }
 
     fn with(mut self, key: &str, value: impl ToString) -> Self {
@@ -64,8 +73,10 @@ impl Refusal {
 
     fn status(mut self) -> Status {
         let (code, http) = code(self.reason);
-        self.metadata.insert("http_status".to_owned(), http.to_string());
-        self.details.set_error_info(reason_name(self.reason), DOMAIN, self.metadata);
+        self.metadata
+            .insert("http_status".to_owned(), http.to_string());
+        self.details
+            .set_error_info(reason_name(self.reason), DOMAIN, self.metadata);
         if code == Code::Unavailable {
             self.details.set_retry_info(Some(RETRY_AFTER));
         }
@@ -76,7 +87,10 @@ impl Refusal {
 /// INVALID with every violated field.
 #[must_use]
 pub fn invalid(violations: Vec<FieldViolation>) -> Status {
-    let list: Vec<_> = violations.iter().map(|v| format!("{}: {}", v.field, v.description)).collect();
+    let list: Vec<_> = violations
+        .iter()
+        .map(|v| format!("{}: {}", v.field, v.description))
+        .collect();
     let mut refusal = Refusal::new(ErrorReason::Invalid, list.join("; "));
     refusal.details.set_bad_request(violations);
     refusal.status()
@@ -91,13 +105,22 @@ pub fn invalid_field(field: &str, description: impl Into<String>) -> Status {
 /// The account does not exist.
 #[must_use]
 pub fn no_account(account: &str) -> Status {
-    Refusal::new(ErrorReason::AccountNotFound, format!("account {account} does not exist")).with("account_id", account).status()
+    Refusal::new(
+        ErrorReason::AccountNotFound,
+        format!("account {account} does not exist"),
+    )
+    .with("account_id", account)
+    .status()
 }
 
 /// The ledger is too far behind.
 #[must_use]
 pub fn backpressure() -> Status {
-    Refusal::new(ErrorReason::Backpressure, "the ledger is too far behind; nothing was done, try again").status()
+    Refusal::new(
+        ErrorReason::Backpressure,
+        "the ledger is too far behind; nothing was done, try again",
+    )
+    .status()
 }
 
 /// A store failed. What it said stays in the log: messages never leak internals.
@@ -106,15 +129,27 @@ pub fn failed(error: &MemoryError) -> Status {
     match error {
         MemoryError::Holds(HoldsError::Fenced(_)) => {
             tracing::warn!(%error, "a partition is not open");
-            Refusal::new(ErrorReason::PartitionRecovering, "the account's partition is not open; nothing was done, try again").status()
+            Refusal::new(
+                ErrorReason::PartitionRecovering,
+                "the account's partition is not open; nothing was done, try again",
+            )
+            .status()
         }
         MemoryError::Holds(HoldsError::Bug(_)) => {
             tracing::error!(%error, "a defect");
-            Refusal::new(ErrorReason::Bug, "an internal defect; the server's log has it").status()
+            Refusal::new(
+                ErrorReason::Bug,
+                "an internal defect; the server's log has it",
+            )
+            .status()
         }
         MemoryError::Holds(HoldsError::Unavailable(_)) | MemoryError::Ledger(_) => {
             tracing::warn!(%error, "a store did not answer");
-            Refusal::new(ErrorReason::StoreUnavailable, "a store did not answer; send the same call again").status()
+            Refusal::new(
+                ErrorReason::StoreUnavailable,
+                "a store did not answer; send the same call again",
+            )
+            .status()
         }
     }
 }
@@ -129,17 +164,23 @@ pub fn ledger_failed(error: LedgerError) -> Status {
 #[must_use]
 pub fn id_reused(what: &str, fields: &[&str], recorded: &serde_json::Value) -> Status {
     let fields = fields.join(",");
-    Refusal::new(ErrorReason::IdReused, format!("{what} was used before with other {fields}; recorded: {recorded}"))
-        .with("fields", fields)
-        .with("recorded", recorded)
-        .status()
+    Refusal::new(
+        ErrorReason::IdReused,
+        format!("{what} was used before with other {fields}; recorded: {recorded}"),
+    )
+    .with("fields", fields)
+    .with("recorded", recorded)
+    .status()
 }
 
 /// What the script refused. ID_REUSED and INVALID are made by those who know the request.
 #[must_use]
 pub fn refused(answer: &Answer) -> Status {
-    let reasons: Vec<_> =
-        answer.reasons.iter().map(|number| ErrorReason::try_from(i32::from(*number)).unwrap_or(ErrorReason::Bug)).collect();
+    let reasons: Vec<_> = answer
+        .reasons
+        .iter()
+        .map(|number| ErrorReason::try_from(i32::from(*number)).unwrap_or(ErrorReason::Bug))
+        .collect();
     let first = reasons.first().copied().unwrap_or(ErrorReason::Bug);
     let mut refusal = explain(first, answer);
     if reasons.len() > 1 {
@@ -161,61 +202,109 @@ fn explain(reason: ErrorReason, answer: &Answer) -> Refusal {
     use ErrorReason as R;
     let credits = Credits::from_micro;
     let (x, y, terms, balance) = (answer.x, answer.y, &answer.terms, &answer.balance);
-    let state = || answer.hold.as_ref().map_or("unknown", |hold| hold.state.name());
+    let available = balance.available(terms.credit_limit);
+    let committed = || answer.hold.as_ref().map_or(Credits::ZERO, Hold::committed);
+    let state = || {
+        answer
+            .hold
+            .as_ref()
+            .map_or("unknown", |hold| hold.state.name())
+    };
     let short = |message: String| {
         let next = answer.next_hold.filter(|_| answer.open_holds > 0);
         let refusal = Refusal::new(reason, message)
-            .with("available", credits(y))
+            .with("available", available)
             .with("held", balance.held)
             .with("debt", balance.debt)
-            .with("short_by", credits(x - y));
+            .with("short_by", credits(x) - available);
         next.map_or_else(Vec::new, |next| vec![view::rfc3339(next)])
             .into_iter()
             .fold(refusal, |refusal, next| refusal.with("next_expiry", next))
     };
     match reason {
-        R::InsufficientCredits => short(format!("{} credits were asked for and {} are available", credits(x), credits(y))),
-        R::InDebt => short(format!("debt of {} exceeds the credit limit of {}", balance.debt, terms.credit_limit))
-            .with("credit_limit", terms.credit_limit),
-        R::ConcurrencyLimit => {
-            Refusal::new(reason, format!("{} holds are open, the limit is {}", answer.open_holds, terms.max_open_holds))
-                .with("open_holds", answer.open_holds)
-                .with("max_open_holds", terms.max_open_holds)
+        R::InsufficientCredits => short(format!(
+            "{} credits were asked for and {available} are available",
+            credits(x)
+        )),
+        R::InDebt => short(format!(
+            "debt of {} exceeds the credit limit of {}",
+            balance.debt, terms.credit_limit
+        ))
+        .with("credit_limit", terms.credit_limit),
+        R::ConcurrencyLimit => Refusal::new(
+            reason,
+            format!(
+                "{} holds are open, the limit is {}",
+                answer.open_holds, terms.max_open_holds
+            ),
+        )
+        .with("open_holds", answer.open_holds)
+        .with("max_open_holds", terms.max_open_holds),
+        R::CapacityLimit if x == 1 => {
+            Refusal::new(reason, "the account has 64 live grants, the limit is 64")
+                .with("resource", "grants")
+                .with("limit", 64)
         }
-        R::CapacityLimit if x == 1 => Refusal::new(reason, "the account has 64 live grants, the limit is 64")
-            .with("resource", "grants")
-            .with("limit", 64),
         R::CapacityLimit => Refusal::new(
             reason,
-            format!("the account would hold more than {} credits free, held and pending", Credits::MAX),
+            format!(
+                "the account would hold more than {} credits free, held and pending",
+                Credits::MAX
+            ),
         )
         .with("resource", "credits")
         .with("limit", Credits::MAX),
         R::AccountSuspended => Refusal::new(reason, "the account is suspended by an operator"),
         R::AccountFrozen => Refusal::new(reason, "an event of the account is in quarantine"),
         R::AccountClosed => Refusal::new(reason, "the account is closed"),
-        R::HoldEnded => Refusal::new(reason, format!("the hold is {}", state())).with("state", state()),
-        R::AboveHold => Refusal::new(reason, format!("{} is more than the {} that there are", credits(x), credits(y)))
-            .with("amount", credits(x))
-            .with("limit", credits(y)),
-        R::AboveMaxCommit => {
-            Refusal::new(reason, format!("the commits would add up to {}, the hold's maximum is {}", credits(x), credits(y)))
-                .with("amount", credits(x))
-                .with("limit", credits(y))
+        R::HoldEnded => {
+            Refusal::new(reason, format!("the hold is {}", state())).with("state", state())
         }
+        R::AboveHold => Refusal::new(
+            reason,
+            format!(
+                "{} is more than the {} that there are",
+                credits(x),
+                credits(y)
+            ),
+        )
+        .with("amount", credits(x))
+        .with("limit", credits(y)),
+        R::AboveMaxCommit => Refusal::new(
+            reason,
+            format!(
+                "the commits would add up to {}, the hold's maximum is {}",
+                committed() + credits(x),
+                credits(y)
+            ),
+        )
+        .with("amount", committed() + credits(x))
+        .with("limit", credits(y)),
         R::LateWindowPassed => Refusal::new(
             reason,
-            format!("the hold expired at {}, longer ago than the window of {} seconds", view::rfc3339(x), seconds(y)),
+            format!(
+                "the hold expired at {}, longer ago than the window of {} seconds",
+                view::rfc3339(x),
+                seconds(y)
+            ),
         )
         .with("expired_at", view::rfc3339(x))
         .with("window_seconds", seconds(y)),
         R::NonRefundable => Refusal::new(reason, "the grant is marked non-refundable"),
         R::HoldNotFound => Refusal::new(reason, "the account has no hold of this id"),
         R::GrantNotFound => Refusal::new(reason, "the account has no grant of this id"),
-        R::EtagMismatch => {
-            Refusal::new(reason, format!("the account changed: its etag is {}", terms.etag)).with("etag", terms.etag)
-        }
-        R::AccountNotFound | R::IdReused | R::Invalid | R::Backpressure | R::PartitionRecovering | R::StoreUnavailable | R::Bug
+        R::EtagMismatch => Refusal::new(
+            reason,
+            format!("the account changed: its etag is {}", terms.etag),
+        )
+        .with("etag", terms.etag),
+        R::AccountNotFound
+        | R::IdReused
+        | R::Invalid
+        | R::Backpressure
+        | R::PartitionRecovering
+        | R::StoreUnavailable
+        | R::Bug
         | R::Unspecified => Refusal::new(R::Bug, "an internal defect; the server's log has it"),
     }
 }

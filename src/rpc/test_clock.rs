@@ -19,9 +19,18 @@ pub struct TestClock(pub Holds);
 
 #[tonic::async_trait]
 impl TestClockService for TestClock {
-    async fn now(&self, _: Request<proto::NowRequest>) -> Result<Response<proto::NowResponse>, Status> {
-        let now = self.0.test_clock().await.map_err(|error| status::failed(&error.into()))?;
-        Ok(Response::new(proto::NowResponse { now: view::instant(now) }))
+    async fn now(
+        &self,
+        _: Request<proto::NowRequest>,
+    ) -> Result<Response<proto::NowResponse>, Status> {
+        let now = self
+            .0
+            .test_clock()
+            .await
+            .map_err(|error| status::failed(&error.into()))?;
+        Ok(Response::new(proto::NowResponse {
+            now: view::instant(now),
+        }))
     }
 
     async fn advance(
@@ -33,9 +42,17 @@ impl TestClockService for TestClock {
         if by.is_none() {
             fields.violation("by", "is required");
         }
-        let by = fields.duration("by", by, 0, ADVANCE_MAX).unwrap_or_default();
+        let by = fields
+            .duration("by", by, 0, ADVANCE_MAX)
+            .unwrap_or_default();
         fields.finish()?;
-        let now = self.0.advance_test_clock(by).await.map_err(|error| status::failed(&error.into()))?;
-        Ok(Response::new(proto::AdvanceResponse { now: view::instant(now) }))
+        let now = self
+            .0
+            .advance_test_clock(by)
+            .await
+            .map_err(|error| status::failed(&error.into()))?;
+        Ok(Response::new(proto::AdvanceResponse {
+            now: view::instant(now),
+        }))
     }
 }

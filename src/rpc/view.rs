@@ -23,20 +23,27 @@ pub type Names = HashMap<u32, (String, GrantKind)>;
 #[must_use]
 pub fn instant(micros: Micros) -> Option<prost_types::Timestamp> {
     let nanos = i32::try_from(micros.rem_euclid(1_000_000) * 1000).unwrap_or(0);
-    Some(prost_types::Timestamp { seconds: micros.div_euclid(1_000_000), nanos })
+    Some(prost_types::Timestamp {
+        seconds: micros.div_euclid(1_000_000),
+        nanos,
+    })
 }
 
 /// A duration.
 #[must_use]
 pub fn duration(micros: Micros) -> Option<prost_types::Duration> {
     let nanos = i32::try_from(micros % 1_000_000 * 1000).unwrap_or(0);
-    Some(prost_types::Duration { seconds: micros / 1_000_000, nanos })
+    Some(prost_types::Duration {
+        seconds: micros / 1_000_000,
+        nanos,
+    })
 }
 
 /// An instant as RFC 3339, UTC.
 #[must_use]
 pub fn rfc3339(micros: Micros) -> String {
-    jiff::Timestamp::from_microsecond(micros).map_or_else(|_| micros.to_string(), |instant| instant.to_string())
+    jiff::Timestamp::from_microsecond(micros)
+        .map_or_else(|_| micros.to_string(), |instant| instant.to_string())
 }
 
 /// Micro-credits as an amount.
@@ -110,7 +117,11 @@ pub const fn grant_kind(kind: GrantKind) -> proto::GrantKind {
 /// A hold.
 #[must_use]
 pub fn hold(account_id: &str, hold_id: &str, hold: &hold::Hold) -> proto::Hold {
-    let overage = if hold.request.reject_overage { proto::Overage::Reject } else { proto::Overage::Allow };
+    let overage = if hold.request.reject_overage {
+        proto::Overage::Reject
+    } else {
+        proto::Overage::Allow
+    };
     let by_charge = hold.request.method == Method::Charge;
     proto::Hold {
         account_id: account_id.to_owned(),
@@ -127,7 +138,11 @@ pub fn hold(account_id: &str, hold_id: &str, hold: &hold::Hold) -> proto::Hold {
         refunded: hold.refunded.to_string(),
         late: hold.late,
         created_at: instant(hold.created_at),
-        expires_at: if by_charge { None } else { instant(hold.expires_at) },
+        expires_at: if by_charge {
+            None
+        } else {
+            instant(hold.expires_at)
+        },
         ended_at: hold.ended_at.and_then(instant),
         overage: overage.into(),
         max_commit: hold.request.max_commit.map(|bound| bound.to_string()),
@@ -138,7 +153,11 @@ pub fn hold(account_id: &str, hold_id: &str, hold: &hold::Hold) -> proto::Hold {
 /// A hold as the ledger has it.
 #[must_use]
 pub fn hold_row(account_id: &str, row: HoldRow) -> proto::Hold {
-    let overage = if row.reject_overage { proto::Overage::Reject } else { proto::Overage::Allow };
+    let overage = if row.reject_overage {
+        proto::Overage::Reject
+    } else {
+        proto::Overage::Allow
+    };
     let by_charge = row.method == Method::Charge;
     proto::Hold {
         account_id: account_id.to_owned(),
@@ -155,7 +174,11 @@ pub fn hold_row(account_id: &str, row: HoldRow) -> proto::Hold {
         refunded: row.refunded.to_string(),
         late: row.late,
         created_at: instant(row.created_at),
-        expires_at: if by_charge { None } else { instant(row.expires_at) },
+        expires_at: if by_charge {
+            None
+        } else {
+            instant(row.expires_at)
+        },
         ended_at: row.ended_at.and_then(instant),
         overage: overage.into(),
         max_commit: row.max_commit.map(|bound| bound.to_string()),
@@ -187,7 +210,13 @@ pub fn grant_row(account_id: &str, row: GrantRow) -> proto::Grant {
         GrantStatus::Revoked => proto::GrantState::Revoked,
         GrantStatus::Closed => proto::GrantState::Closed,
     };
-    grant(account_id, &terms, state, row.free, row.held)
+    // A pending grant is not posted yet: all of it will start.
+    let free = if row.status == GrantStatus::Pending {
+        row.amount
+    } else {
+        row.free
+    };
+    grant(account_id, &terms, state, free, row.held)
 }
 
 /// A state of a grant in the ledger's word.
@@ -227,7 +256,9 @@ pub fn transfer(row: TransferRow) -> proto::Transfer {
         credit: side(row.credit).into(),
         amount: row.amount.to_string(),
         grant_id: grant_id.unwrap_or_default(),
-        grant_kind: kind.map_or(proto::GrantKind::Unspecified, grant_kind).into(),
+        grant_kind: kind
+            .map_or(proto::GrantKind::Unspecified, grant_kind)
+            .into(),
         to_grant_id: row.to_grant_id.unwrap_or_default(),
         hold_id: row.hold_id.unwrap_or_default(),
         actor: row.actor,
@@ -238,7 +269,13 @@ pub fn transfer(row: TransferRow) -> proto::Transfer {
 
 /// A grant as it was made.
 #[must_use]
-pub fn grant(account_id: &str, terms: &GrantTerms, state: proto::GrantState, free: Credits, held: Credits) -> proto::Grant {
+pub fn grant(
+    account_id: &str,
+    terms: &GrantTerms,
+    state: proto::GrantState,
+    free: Credits,
+    held: Credits,
+) -> proto::Grant {
     proto::Grant {
         account_id: account_id.to_owned(),
         grant_id: terms.grant_id.clone(),
@@ -263,30 +300,51 @@ pub fn grant(account_id: &str, terms: &GrantTerms, state: proto::GrantState, fre
 /// Sum of the moves of some kinds.
 #[must_use]
 pub fn sum(moves: &[Move], kinds: &[MoveKind]) -> Credits {
-    moves.iter().filter(|moved| kinds.contains(&moved.kind)).map(|moved| moved.amount).sum()
+    moves
+        .iter()
+        .filter(|moved| kinds.contains(&moved.kind))
+        .map(|moved| moved.amount)
+        .sum()
 }
 
 /// The moves of some kinds by grant, in order of each grant's first.
 #[must_use]
 pub fn by_grant(moves: &[Move], kinds: &[MoveKind], names: &Names) -> Vec<proto::GrantAmount> {
     let mut list: Vec<(u32, Credits)> = Vec::new();
-    for moved in moves.iter().filter(|moved| moved.grant_no != 0 && kinds.contains(&moved.kind)) {
+    for moved in moves
+        .iter()
+        .filter(|moved| moved.grant_no != 0 && kinds.contains(&moved.kind))
+    {
         match list.iter_mut().find(|(no, _)| *no == moved.grant_no) {
             Some((_, amount)) => *amount += moved.amount,
             None => list.push((moved.grant_no, moved.amount)),
         }
     }
-    list.into_iter().map(|(no, amount)| grant_amount(no, amount, names)).collect()
+    list.into_iter()
+        .map(|(no, amount)| grant_amount(no, amount, names))
+        .collect()
 }
 
 /// An amount out of one grant.
 #[must_use]
 pub fn grant_amount(no: u32, amount: Credits, names: &Names) -> proto::GrantAmount {
-    let (grant_id, kind) = names.get(&no).cloned().unwrap_or((String::new(), GrantKind::TopUp));
-    proto::GrantAmount { grant_id, kind: grant_kind(kind).into(), amount: amount.to_string() }
+    let (grant_id, kind) = names
+        .get(&no)
+        .cloned()
+        .unwrap_or((String::new(), GrantKind::TopUp));
+    proto::GrantAmount {
+        grant_id,
+        kind: grant_kind(kind).into(),
+        amount: amount.to_string(),
+    }
 }
 
 /// Burned by a commit or a charge.
 pub const BURNED: [MoveKind; 2] = [MoveKind::BurnPin, MoveKind::BurnFree];
 /// Pins that came back.
-pub const RETURNED: [MoveKind; 4] = [MoveKind::Return, MoveKind::ReturnJoin, MoveKind::ReturnBreak, MoveKind::ReturnIssued];
+pub const RETURNED: [MoveKind; 4] = [
+    MoveKind::Return,
+    MoveKind::ReturnJoin,
+    MoveKind::ReturnBreak,
+    MoveKind::ReturnIssued,
+];

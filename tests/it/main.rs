@@ -1,8 +1,13 @@
 //! The integration tests: one binary, real servers.
 
 mod cli;
+mod crash;
 mod dev;
+mod farm;
+mod ledger;
 mod model;
+mod python;
+mod replay;
 mod support;
 mod telemetry;
 mod tidy;

@@ -57,8 +57,9 @@ verbs[V_COMMIT] = function(op, A)
   local x = has(flags, ALL_HELD) and held or amount
   local _, _, _, reject, max_commit = take('>Bi7i6Bi7', h.sent)
   if reject == 1 and x - held > 0 then return refuse(A, ABOVE_HOLD, x, held, h) end
-  local total = h.charged + h.overdrawn + h.absorbed + x
-  if max_commit >= 0 and total - max_commit > 0 then return refuse(A, ABOVE_MAX_COMMIT, total, max_commit, h) end
+  -- Without a maximum of its own a hold has that of all amounts, so that no total passes 2^53 (A2).
+  local most = max_commit >= 0 and max_commit or MAX_CREDITS
+  if x - (most - (h.charged + h.overdrawn + h.absorbed)) > 0 then return refuse(A, ABOVE_MAX_COMMIT, x, most, h) end
 
   local E, list = begin(A, V_COMMIT, op.id, A.clock, op), sources(A, h)
   local own, rest = burn(E, h, list, x)

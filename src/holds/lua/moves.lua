@@ -115,10 +115,16 @@ local function burn(E, h, list, x)
   return own, x
 end
 
+-- What is left of the pins comes back in burn order.
 local function return_all(E, h, list)
-  for _, source in ipairs(list) do
-    h.released = h.released + source.pin
-    return_pin(E, source.g, source.pin)
+  local left = {}
+  for _, source in ipairs(list) do left[source.g] = source.pin end
+  for _, g in ipairs(E.A.grants) do
+    local x = left[g] or 0
+    if x > 0 then
+      h.released = h.released + x
+      return_pin(E, g, x)
+    end
   end
 end
 

@@ -1,9 +1,9 @@
 -- Setting credits aside, and adding to what is set aside.
 
--- D2, D3: what a reserve may take.
-local function available(A)
-  if A.debt > A.credit then return 0 end
-  return A.free + max(0, A.credit - A.debt - A.promised)
+-- D2: how far `amount` is from what a reserve may take; more than 0 is too much. By subtraction: free and credit limit together
+-- can pass 2^53 (A2).
+local function short_by(A, amount)
+  return amount - A.free - max(0, A.credit - A.debt - A.promised)
 end
 
 -- All that refuses, in order; the first is the status.
@@ -13,14 +13,14 @@ local function limits(A, amount, slot)
   if slot and A.max_open > 0 and A.open >= A.max_open then reasons = reasons .. string.char(CONCURRENCY_LIMIT) end
   if A.debt > A.credit then
     reasons = reasons .. string.char(IN_DEBT)
-  elseif amount - available(A) > 0 then
+  elseif short_by(A, amount) > 0 then
     reasons = reasons .. string.char(INSUFFICIENT_CREDITS)
   end
   return reasons ~= '' and reasons
 end
 
 local function refuse_limits(A, reasons, amount)
-  return answer(A, REFUSED, false, reasons, amount, available(A), '', '', {})
+  return answer(A, REFUSED, false, reasons, amount, 0, '', '', {})
 end
 
 -- H1: what each grant gives, in burn order, and the rest: the promise.

@@ -9,7 +9,7 @@ use holdbook::{
     app::Service,
     config::{Config, ServeArgs},
     dev::{AppendFsync, PostgresConfig, PostgresServer, RedisConfig, RedisServer},
-    ledger,
+    ledger, reconcile,
     telemetry::Metrics,
 };
 use tokio::sync::OnceCell;
@@ -19,24 +19,45 @@ static POSTGRES: OnceCell<PostgresServer> = OnceCell::const_new();
 
 /// A folder of this test's own, reachable by the user that Postgres runs as.
 pub fn scratch(name: &str) -> PathBuf {
-    std::env::temp_dir().join(format!("holdbook-test-{}-{name}", uuid::Uuid::new_v4().simple()))
+    std::env::temp_dir().join(format!(
+        "holdbook-test-{}-{name}",
+        uuid::Uuid::new_v4().simple()
+    ))
 }
 
 /// The URL of a new, empty database.
 pub async fn postgres_url() -> String {
     let start = || async {
-        let config = PostgresConfig { dir: scratch("postgres"), fresh: true, port: None, settings: Vec::new() };
-        PostgresServer::start(config).await.expect("a private Postgres")
+        let config = PostgresConfig {
+            dir: scratch("postgres"),
+            fresh: true,
+            port: None,
+            settings: Vec::new(),
+        };
+        PostgresServer::start(config)
+            .await
+            .expect("a private Postgres")
     };
     let server = POSTGRES.get_or_init(start).await;
     let name = format!("t{}", uuid::Uuid::new_v4().simple());
-    let (client, connection) =
-        tokio_postgres::connect(&server.url(), tokio_postgres::NoTls).await.expect("the private Postgres answers");
+    let (client, connection) = tokio_postgres::connect(&server.url(), tokio_postgres::NoTls)
+        .await
+        .expect("the private Postgres answers");
     let driver = tokio::spawn(connection);
-    client.batch_execute(&format!("create database {name}")).await.expect("a database of this test's own");
+    client
+        .batch_execute(&format!("create database {name}"))
+        .await
+        .expect("a database of this test's own");
     drop(client);
-    driver.await.expect("the connection's task").expect("a closed connection");
-    let (base, _) = server.url().rsplit_once('/').map(|(base, db)| (base.to_owned(), db.to_owned())).expect("a URL");
+    driver
+        .await
+        .expect("the connection's task")
+        .expect("a closed connection");
+    let (base, _) = server
+        .url()
+        .rsplit_once('/')
+        .map(|(base, db)| (base.to_owned(), db.to_owned()))
+        .expect("a URL");
     format!("{base}/{name}")
 }
 
@@ -61,9 +82,22 @@ struct Typed {
 /// A configuration on free ports; `more` are further flags.
 pub fn config(redis_url: &str, postgres_url: &str, more: &[&str]) -> Config {
     let fixed = ["test", "--listen=127.0.0.1:0", "--admin-listen=127.0.0.1:0"];
-    let stores = [format!("--redis-url={redis_url}"), format!("--postgres-url={postgres_url}")];
-    let typed = fixed.into_iter().chain(stores.iter().map(String::as_str)).chain(more.iter().copied());
+    let stores = [
+        format!("--redis-url={redis_url}"),
+        format!("--postgres-url={postgres_url}"),
+    ];
+    let typed = fixed
+        .into_iter()
+        .chain(stores.iter().map(String::as_str))
+        .chain(more.iter().copied());
     Config::from_args(Typed::parse_from(typed).serve).expect("a right configuration")
+}
+
+/// A channel to a service.
+pub fn channel_to(address: SocketAddr) -> Channel {
+    Channel::from_shared(format!("http://{address}"))
+        .expect("an address")
+        .connect_lazy()
 }
 
 /// A service with its own stores.
@@ -71,7 +105,6 @@ pub struct Stack {
     pub redis: RedisServer,
     pub postgres_url: String,
     pub service: Service,
-    pub config: Config,
 }
 
 impl Stack {
@@ -81,8 +114,14 @@ impl Stack {
         ledger::migrate(&postgres_url).await.expect("migrations");
         let config = config(&redis.url(), &postgres_url, more);
         let metrics = Metrics::local().expect("metrics");
-        let service = Service::start(&config, metrics).await.expect("the service starts");
-        Self { redis, postgres_url, service, config }
+        let service = Service::start(&config, metrics)
+            .await
+            .expect("the service starts");
+        Self {
+            redis,
+            postgres_url,
+            service,
+        }
     }
 
     /// On a clock that only the test moves, with the lifetime that the model knows.
@@ -97,21 +136,36 @@ impl Stack {
 
     /// A channel to it.
     pub fn channel(&self) -> Channel {
-        Channel::from_shared(format!("http://{}", self.address())).expect("an address").connect_lazy()
+        channel_to(self.address())
     }
 
     /// Freezes an account, as quarantine does.
     pub async fn freeze(&self, account_id: &str) {
-        self.service.holds().freeze(account_id).await.expect("Redis answers");
+        self.service
+            .holds()
+            .freeze(account_id)
+            .await
+            .expect("Redis answers");
     }
 
     /// The opposite.
     pub async fn unfreeze(&self, account_id: &str) {
-        self.service.holds().unfreeze(account_id).await.expect("Redis answers");
+        self.service
+            .holds()
+            .unfreeze(account_id)
+            .await
+            .expect("Redis answers");
     }
 
-    /// Waits until the ledger has everything.
-    pub async fn drain(&self) {
-        assert!(self.service.drained(Duration::from_secs(60)).await, "the ledger catches up");
+    /// Waits until the ledger has everything, then audits both stores.
+    pub async fn balanced(&self) {
+        assert!(
+            self.service.drained(Duration::from_secs(60)).await,
+            "the ledger catches up"
+        );
+        let report = reconcile::audit(self.service.holds(), self.service.ledger())
+            .await
+            .expect("both stores answer");
+        assert!(report.is_balanced(), "{report}");
     }
 }
