@@ -1,9 +1,6 @@
 //! The sources, as the other rules read them.
 
-use std::{
-    env, fs,
-    path::{Path, PathBuf},
-};
+use std::{env, fs, path::Path};
 
 /// One source file.
 pub struct Source {
@@ -16,8 +13,15 @@ pub struct Source {
 impl Source {
     /// Its lines with their numbers, without comments.
     pub fn code(&self) -> impl Iterator<Item = (usize, &str)> {
-        let comment = if self.path.ends_with(".lua") || self.path.ends_with(".sql") { "--" } else { "//" };
-        self.text.lines().enumerate().map(move |(at, line)| (at + 1, without_comment(line, comment)))
+        let comment = if self.path.ends_with(".lua") || self.path.ends_with(".sql") {
+            "--"
+        } else {
+            "//"
+        };
+        self.text
+            .lines()
+            .enumerate()
+            .map(move |(at, line)| (at + 1, without_comment(line, comment)))
     }
 }
 
@@ -34,8 +38,12 @@ fn root() -> &'static Path {
 
 /// One file.
 pub fn file(path: &str) -> Source {
-    let text = fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"));
-    Source { path: path.to_owned(), text }
+    let text =
+        fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"));
+    Source {
+        path: path.to_owned(),
+        text,
+    }
 }
 
 /// Every file under `folder` whose name ends in one of `extensions`, by path.
@@ -43,11 +51,15 @@ pub fn files(folder: &str, extensions: &[&str]) -> Vec<Source> {
     let mut found = Vec::new();
     let mut folders = vec![root().join(folder)];
     while let Some(folder) = folders.pop() {
-        let entries = fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+        let entries =
+            fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
         for path in entries.map(|entry| entry.expect("an entry of a folder").path()) {
             if path.is_dir() {
                 folders.push(path);
-            } else if path.extension().is_some_and(|it| extensions.iter().any(|extension| it == *extension)) {
+            } else if path
+                .extension()
+                .is_some_and(|it| extensions.iter().any(|extension| it == *extension))
+            {
                 found.push(file(&relative(&path)));
             }
         }
@@ -57,7 +69,7 @@ pub fn files(folder: &str, extensions: &[&str]) -> Vec<Source> {
     found
 }
 
-fn relative(path: &PathBuf) -> String {
+fn relative(path: &Path) -> String {
     let path = path.strip_prefix(root()).expect("a path under the root");
     path.to_str().expect("a path in UTF-8").replace('\\', "/")
 }
@@ -68,7 +80,9 @@ pub fn identifiers(line: &str) -> impl Iterator<Item = (usize, &str)> {
     let mut rest = 0;
     std::iter::from_fn(move || {
         let start = rest + line[rest..].find(part)?;
-        let end = line[start..].find(|c| !part(c)).map_or(line.len(), |length| start + length);
+        let end = line[start..]
+            .find(|c| !part(c))
+            .map_or(line.len(), |length| start + length);
         rest = end;
         Some((start, &line[start..end]))
     })

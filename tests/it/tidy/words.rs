@@ -4,14 +4,19 @@ use super::source::{Source, files, identifiers, none};
 
 /// Files of ours, by folder.
 fn ours() -> Vec<Source> {
-    ["src", "tests", "benches", "proto"].into_iter().flat_map(|folder| files(folder, &["rs", "lua", "sql", "proto", "py", "sh"])).collect()
+    ["src", "tests", "benches", "proto"]
+        .into_iter()
+        .flat_map(|folder| files(folder, &["rs", "lua", "sql", "proto", "py", "sh"]))
+        .collect()
 }
 
 fn said(sources: &[Source], wrong: impl Fn(&Source, &str) -> bool) -> Vec<String> {
     let mut places = Vec::new();
     for source in sources {
         let lines = source.code().filter(|(_, line)| wrong(source, line));
-        places.extend(lines.map(|(number, line)| format!("{}:{number}: {}", source.path, line.trim())));
+        places.extend(
+            lines.map(|(number, line)| format!("{}:{number}: {}", source.path, line.trim())),
+        );
     }
     places
 }
@@ -23,13 +28,23 @@ fn has(line: &str, words: &[&str]) -> bool {
 #[test]
 fn nothing_is_left_to_do() {
     // Put together, so that this file does not say them.
-    let marks = [concat!("TO", "DO"), concat!("FIX", "ME"), concat!("XX", "X"), concat!("to", "do"), concat!("unim", "plemented")];
+    let marks = [
+        concat!("TO", "DO"),
+        concat!("FIX", "ME"),
+        concat!("XX", "X"),
+        concat!("to", "do"),
+        concat!("unim", "plemented"),
+    ];
     let mut wrong = Vec::new();
     for source in ours() {
         let lines = source.text.lines().enumerate().filter(|(_, line)| {
-            has(line, &marks[..3]) || marks[3..].iter().any(|name| line.contains(&format!("{name}!")))
+            has(line, &marks[..3])
+                || marks[3..]
+                    .iter()
+                    .any(|name| line.contains(&format!("{name}!")))
         });
-        wrong.extend(lines.map(|(at, line)| format!("{}:{}: {}", source.path, at + 1, line.trim())));
+        wrong
+            .extend(lines.map(|(at, line)| format!("{}:{}: {}", source.path, at + 1, line.trim())));
     }
     none(&wrong, "work that is left in the sources instead of done");
 }
@@ -45,9 +60,13 @@ fn no_test_is_switched_off() {
 
 #[test]
 fn the_service_never_unwraps_and_is_safe() {
-    let wrong = said(&files("src", &["rs"]), |_, line| line.contains(".unwrap()") || line.contains(".unwrap_err()"));
+    let wrong = said(&files("src", &["rs"]), |_, line| {
+        line.contains(".unwrap()") || line.contains(".unwrap_err()")
+    });
     none(&wrong, "unwrap() in the service");
-    let wrong = said(&ours(), |source, line| source.path.ends_with(".rs") && has(line, &[concat!("un", "safe")]));
+    let wrong = said(&ours(), |source, line| {
+        source.path.ends_with(".rs") && has(line, &[concat!("un", "safe")])
+    });
     none(&wrong, "code that the compiler cannot vouch for");
 }
 
@@ -55,19 +74,29 @@ fn the_service_never_unwraps_and_is_safe() {
 #[test]
 fn no_amount_is_a_float() {
     for room in ["domain", "holds", "ledger", "rpc", "cli"] {
-        let wrong = said(&files(&format!("src/{room}"), &["rs"]), |_, line| has(line, &["f32", "f64"]));
+        let wrong = said(&files(&format!("src/{room}"), &["rs"]), |_, line| {
+            has(line, &["f32", "f64"])
+        });
         none(&wrong, "floats where amounts are");
     }
-    let wrong = said(&files("src", &["sql"]), |_, line| has(&line.to_lowercase(), &["float", "float8", "real", "money"]));
+    let wrong = said(&files("src", &["sql"]), |_, line| {
+        has(&line.to_lowercase(), &["float", "float8", "real", "money"])
+    });
     none(&wrong, "columns that round");
-    let wrong = said(&files("proto", &["proto"]), |_, line| has(line, &["float", "double"]));
+    let wrong = said(&files("proto", &["proto"]), |_, line| {
+        has(line, &["float", "double"])
+    });
     none(&wrong, "fields that round");
 }
 
 #[test]
 fn no_module_is_a_drawer() {
-    let drawers = ["utils", "util", "common", "helpers", "helper", "misc", "shared"];
+    let drawers = [
+        "utils", "util", "common", "helpers", "helper", "misc", "shared",
+    ];
     let wrong = ours().into_iter().map(|source| source.path);
-    let wrong: Vec<_> = wrong.filter(|path| path.split(['/', '.']).any(|part| drawers.contains(&part))).collect();
+    let wrong: Vec<_> = wrong
+        .filter(|path| path.split(['/', '.']).any(|part| drawers.contains(&part)))
+        .collect();
     none(&wrong, "files named after nothing");
 }
