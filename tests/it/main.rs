@@ -3,6 +3,7 @@
 mod cli;
 mod crash;
 mod dev;
+mod errors;
 mod farm;
 mod ledger;
 mod model;
