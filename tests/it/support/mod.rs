@@ -157,12 +157,17 @@ impl Stack {
             .expect("Redis answers");
     }
 
-    /// Waits until the ledger has everything, then audits both stores.
-    pub async fn balanced(&self) {
+    /// Waits until the ledger has everything.
+    pub async fn drain(&self) {
         assert!(
             self.service.drained(Duration::from_secs(60)).await,
             "the ledger catches up"
         );
+    }
+
+    /// Waits until the ledger has everything, then audits both stores.
+    pub async fn balanced(&self) {
+        self.drain().await;
         let report = reconcile::audit(self.service.holds(), self.service.ledger())
             .await
             .expect("both stores answer");
