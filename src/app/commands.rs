@@ -24,7 +24,7 @@ use crate::{
     dev::DevError,
     holds::{Holds, HoldsError, Options, Settings},
     ledger::{self, Ledger, LedgerError},
-    reconcile::{self, Report},
+    reconcile::{self, AuditError, Report},
     telemetry::{self, Telemetry, TelemetryConfig, TelemetryError},
 };
 
@@ -46,6 +46,8 @@ pub enum CommandError {
     Ledger(#[from] LedgerError),
     #[error(transparent)]
     Holds(#[from] HoldsError),
+    #[error(transparent)]
+    Audit(#[from] AuditError),
     #[error(transparent)]
     Dev(#[from] DevError),
     #[error(transparent)]

@@ -11,6 +11,6 @@ mod service;
 pub use self::{
     commands::{CommandError, audit, migrate, serve},
     dev::{dev, replay_dev},
-    open::OpenError,
+    open::{OpenError, partitions as open_partitions},
     service::{Service, ServiceError},
 };

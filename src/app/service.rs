@@ -111,6 +111,16 @@ impl Service {
             .map_err(OpenError::from)?;
         open::partitions(config, &holds, &ledger).await?;
         let waits = LedgerWait::new(&ledger).await.map_err(OpenError::from)?;
+        let (others, fed) = (ledger.clone(), waits.clone());
+        let until = stopping.subscribe();
+        background.spawn(async move {
+            others
+                .watch_cursors(
+                    move |partition, cursor| fed.reached(partition, cursor),
+                    until,
+                )
+                .await;
+        });
         let options = RelayOptions {
             batch: config.relay_batch,
             pause: config.relay_pause,

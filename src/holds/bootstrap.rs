@@ -146,19 +146,20 @@ impl Holds {
         Ok(seconds * 1_000_000 + micros)
     }
 
-    /// Runs a command outside the hot path.
+    /// Runs a command outside the hot path. All of them may be sent twice, so one that meets a connection that has died since
+    /// the last one is sent again.
     pub(super) async fn aside<T: redis::FromRedisValue>(
         &self,
         partition: u32,
         cmd: &Cmd,
     ) -> Result<T, HoldsError> {
-        let value: Value = self
-            .partition(partition)
-            .side
-            .lock()
-            .await
-            .query(cmd)
-            .await?;
+        let mut side = self.partition(partition).side.lock().await;
+        let value: Value = match side.query(cmd).await {
+            Err(error) if error.is_io_error() || error.is_connection_dropped() => {
+                side.query(cmd).await?
+            }
+            other => other?,
+        };
         redis::from_redis_value(value).map_err(|error| HoldsError::Bug(error.to_string()))
     }
 }

@@ -68,12 +68,6 @@ impl Executor {
         self.epoch.store(epoch, Ordering::Release);
     }
 
-    /// The epoch under which calls go out.
-    #[must_use]
-    pub fn epoch(&self) -> u64 {
-        self.epoch.load(Ordering::Acquire)
-    }
-
     /// Runs one operation.
     ///
     /// # Errors

@@ -6,19 +6,20 @@
 //! happened when an event arrives here.
 //!
 //! In reading order: `migrate`, `connect`, `bootstrap`, then the writing side (`batch`, `rows`, `writer`), then the reading
-//! side (`list`, `lookup`, `cursors`, `quarantine`, `audit`).
+//! side (`list`, `lookup`, `notifications`, `quarantine`, `audit`).
 
+mod audit;
 mod batch;
 mod bootstrap;
 mod columns;
 mod connect;
 mod cursor;
-mod cursors;
 mod error;
 mod grant_names;
 mod list;
 mod lookup;
 mod migrate;
+mod notifications;
 mod quarantine;
 mod queue;
 mod rows;
@@ -26,11 +27,11 @@ mod statements;
 mod value;
 mod writer;
 
+pub use audit::{AccountState, Auditor, Difference, EventPage, StoredEvent, StoredTransfer};
 pub use batch::GrantStatus;
 pub use bootstrap::PartitionRow;
 pub use connect::Ledger;
 pub use cursor::Cursor;
-pub use cursors::Cursors;
 pub use error::LedgerError;
 pub use grant_names::GrantName;
 pub use list::{

@@ -5,13 +5,15 @@
 
 mod audit;
 pub mod memory;
+mod quarantine;
 mod relay;
 mod sweeper;
 mod wait;
 
 pub use self::{
-    audit::{Report, audit},
+    audit::{AuditError, Report, audit, audit_ledger},
     memory::{Memory, MemoryError},
+    quarantine::{RetryError, retry},
     relay::{Relay, RelayError, RelayOptions},
     sweeper::Sweeper,
     wait::LedgerWait,

@@ -98,9 +98,12 @@ impl Relay {
     pub async fn read(&mut self) -> Result<(Cursor, Vec<Entry>), RelayError> {
         let from = match self.cursor {
             Some(cursor) => cursor,
-            None => *self
-                .cursor
-                .insert(self.ledger.cursor(self.partition).await?),
+            None => {
+                let cursor = self.ledger.cursor(self.partition).await?;
+                // Whoever posted up to here may have died before telling.
+                self.tell(cursor).await?;
+                *self.cursor.insert(cursor)
+            }
         };
         let entries = self
             .holds
@@ -137,8 +140,6 @@ impl Relay {
     /// # Errors
     /// Redis did not answer; what is posted stays posted, and the next step publishes again.
     pub async fn publish(&mut self, posted: &Posted) -> Result<(), RelayError> {
-        let Cursor { epoch, n } = posted.cursor;
-        self.waits.reached(self.partition, posted.cursor);
         if posted.queued > 0 {
             self.instruments.quarantined(posted.queued as u64);
         }
@@ -153,6 +154,13 @@ impl Relay {
             );
             self.holds.freeze(account).await?;
         }
+        self.tell(posted.cursor).await
+    }
+
+    /// Tells those who wait here, and Redis, how far the ledger is.
+    async fn tell(&self, cursor: Cursor) -> Result<(), RelayError> {
+        self.waits.reached(self.partition, cursor);
+        let Cursor { epoch, n } = cursor;
         self.holds
             .publish_ledger(self.partition, epoch, n, self.options.tail)
             .await?;

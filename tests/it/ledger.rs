@@ -2,9 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may stop where it stands")]
 
+mod audit;
 mod book;
+mod docs;
+mod facts;
 mod lists;
 mod posting;
+mod quarantine;
 mod rights;
 
 use holdbook::ledger::{Cursor, Ledger, migrate};

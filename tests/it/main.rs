@@ -1,7 +1,15 @@
 //! The integration tests: one binary, real servers.
 
+mod audit;
 mod cli;
+mod crash;
 mod dev;
+mod errors;
+mod farm;
+mod ledger;
 mod model;
+mod python;
+mod replay;
 mod support;
 mod telemetry;
+mod tidy;

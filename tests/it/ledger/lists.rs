@@ -8,8 +8,10 @@ use holdbook::{
         grant::{GrantKind, Rollover},
         hold::HoldState,
     },
-    ledger::{Cursors, GrantFilter, GrantStatus, HoldFilter, TransferFilter, TransferKey},
+    ledger::{Cursor, GrantFilter, GrantStatus, HoldFilter, TransferFilter, TransferKey},
+    reconcile::LedgerWait,
 };
+use tokio::sync::watch;
 
 use super::{
     EPOCH, Fresh,
@@ -273,26 +275,38 @@ async fn single_things_are_found_by_what_callers_know() {
 #[tokio::test]
 async fn who_waits_for_the_ledger_hears_of_it_from_another_process() {
     let fresh = fresh().await;
-    let cursors = Cursors::new(&fresh.ledger.partitions().await.unwrap());
+    let waits = LedgerWait::new(&fresh.ledger).await.unwrap();
+    let (stop, stopped) = watch::channel(false);
     let (long, none) = (Duration::from_secs(30), Duration::ZERO);
-    assert!(cursors.wait_for(0, EPOCH, 0, none).await);
-    assert!(!cursors.wait_for(0, EPOCH, 1, none).await);
-    let watch = fresh.ledger.watch_cursors(&cursors);
-    let post = async {
-        let mut writer = fresh.ledger.writer().await.unwrap();
-        let mut book = Book::new(0);
-        let entries = [book.created("acme").entry(), book.created("bolt").entry()];
-        writer.post(0, fresh.start, &entries).await.unwrap();
-        cursors.wait_for(0, EPOCH, 2, long).await
-    };
-    let heard = tokio::select! {
-        () = watch => false,
-        heard = post => heard,
-    };
-    assert!(heard);
-    assert!(cursors.wait_for(0, EPOCH, 1, none).await);
+    assert!(waits.wait_for(0, EPOCH, 0, none).await);
+    assert!(!waits.wait_for(0, EPOCH, 1, none).await);
+    let told = waits.clone();
+    let hear = tokio::spawn(
+        fresh
+            .ledger
+            .clone()
+            .watch_cursors(move |id, cursor| told.reached(id, cursor), stopped),
+    );
+    let mut writer = fresh.ledger.writer().await.unwrap();
+    let mut book = Book::new(0);
+    let entries = [book.created("acme").entry(), book.created("bolt").entry()];
+    writer.post(0, fresh.start, &entries).await.unwrap();
+    assert!(waits.wait_for(0, EPOCH, 2, long).await);
+    assert!(waits.wait_for(0, EPOCH, 1, none).await);
+    // Its connection is cut: it makes a new one and goes on.
+    let cut = "select pg_terminate_backend(pid) from pg_stat_activity where query like 'listen%' or query like '%from partitions'";
+    fresh.owner.batch_execute(cut).await.unwrap();
+    let mut writer = fresh.ledger.writer().await.unwrap();
+    let next = book.created("cole").entry();
+    writer
+        .post(0, Cursor { epoch: EPOCH, n: 2 }, &[next])
+        .await
+        .unwrap();
+    assert!(waits.wait_for(0, EPOCH, 3, long).await);
     // Nobody can tell what became of an older era, and no other partition has moved.
-    assert!(!cursors.wait_for(0, EPOCH - 1, 1, long).await);
-    assert!(!cursors.wait_for(1, EPOCH, 1, none).await);
-    assert!(!cursors.wait_for(7, EPOCH, 0, long).await);
+    assert!(!waits.wait_for(0, EPOCH - 1, 1, long).await);
+    assert!(!waits.wait_for(1, EPOCH, 1, none).await);
+    assert!(!waits.wait_for(7, EPOCH, 0, long).await);
+    stop.send_replace(true);
+    hear.await.unwrap();
 }

@@ -819,7 +819,9 @@ impl Model {
             return Err(refuse(ErrorReason::AboveHold, &numbers)); // H8: late commits included
         }
         let sum = a.holds[h].committed() + amount;
-        if let Some(limit) = a.holds[h].max_commit.filter(|limit| sum > *limit) {
+        // A2, H8: without one of its own a hold has the greatest amount as its maximum.
+        let limit = a.holds[h].max_commit.unwrap_or(MOST_CREDITS);
+        if sum > limit {
             let numbers = [("amount", show(sum)), ("limit", show(limit))];
             return Err(refuse(ErrorReason::AboveMaxCommit, &numbers)); // H8: the sum of all commits
         }

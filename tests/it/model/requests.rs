@@ -297,14 +297,10 @@ impl Subject {
                 .map(|most| (most - committed).max(0)),
         );
         let amount = self.amount(dice, &edges);
-        // The sum of a hold's commits has no bound of its own; stay where its sum is exact.
-        let fits = |more: i64| committed + more <= MOST_CREDITS;
-        let what = if dice.chance(25) && fits(set_aside) {
+        let what = if dice.chance(25) {
             What::AllHeld(true)
-        } else if super::reference::parse(&amount).is_some_and(fits) {
-            What::Amount(amount)
         } else {
-            What::Amount("1".into())
+            What::Amount(amount)
         };
         let r#final = dice.pick(&[None, Some(true), Some(false)]);
         let with_id = r#final == Some(false) || dice.chance(10);

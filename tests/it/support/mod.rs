@@ -9,7 +9,7 @@ use holdbook::{
     app::Service,
     config::{Config, ServeArgs},
     dev::{AppendFsync, PostgresConfig, PostgresServer, RedisConfig, RedisServer},
-    ledger,
+    ledger, reconcile,
     telemetry::Metrics,
 };
 use tokio::sync::OnceCell;
@@ -93,12 +93,18 @@ pub fn config(redis_url: &str, postgres_url: &str, more: &[&str]) -> Config {
     Config::from_args(Typed::parse_from(typed).serve).expect("a right configuration")
 }
 
+/// A channel to a service.
+pub fn channel_to(address: SocketAddr) -> Channel {
+    Channel::from_shared(format!("http://{address}"))
+        .expect("an address")
+        .connect_lazy()
+}
+
 /// A service with its own stores.
 pub struct Stack {
     pub redis: RedisServer,
     pub postgres_url: String,
     pub service: Service,
-    pub config: Config,
 }
 
 impl Stack {
@@ -115,7 +121,6 @@ impl Stack {
             redis,
             postgres_url,
             service,
-            config,
         }
     }
 
@@ -131,9 +136,7 @@ impl Stack {
 
     /// A channel to it.
     pub fn channel(&self) -> Channel {
-        Channel::from_shared(format!("http://{}", self.address()))
-            .expect("an address")
-            .connect_lazy()
+        channel_to(self.address())
     }
 
     /// Freezes an account, as quarantine does.
@@ -160,5 +163,14 @@ impl Stack {
             self.service.drained(Duration::from_secs(60)).await,
             "the ledger catches up"
         );
+    }
+
+    /// Waits until the ledger has everything, then audits both stores.
+    pub async fn balanced(&self) {
+        self.drain().await;
+        let report = reconcile::audit(self.service.holds(), self.service.ledger())
+            .await
+            .expect("both stores answer");
+        assert!(report.is_balanced(), "{report}");
     }
 }

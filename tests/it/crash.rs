@@ -1,0 +1,349 @@
+//! Crashes between any two steps: script, stream, ledger, publication. A relay is driven by hand and dropped where it would die.
+
+use std::{sync::Arc, time::Duration};
+
+use holdbook::{
+    dev::{PostgresConfig, PostgresServer, RedisServer},
+    domain::{
+        credits::Credits,
+        grant::GrantKind,
+        hold::{HoldRequest, Method},
+    },
+    holds::{
+        Body, Holds, HoldsError, Options, Settings,
+        operation::{Caller, GrantRequest, Operation, Remembered, Verb},
+        packed::Answer,
+    },
+    ledger::{self, Ledger},
+    reconcile::{self, LedgerWait, Relay, RelayError, RelayOptions},
+    telemetry::Metrics,
+};
+
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use tokio::sync::Mutex;
+
+use crate::support;
+
+const ACCOUNT: &str = "acme";
+const HOUR: i64 = 3_600_000_000;
+
+/// Both stores and their rooms, and nothing that runs by itself.
+struct Rooms {
+    redis: Mutex<RedisServer>,
+    holds: Holds,
+    ledger: Ledger,
+    waits: LedgerWait,
+}
+
+fn credits(amount: &str) -> Credits {
+    Credits::parse(amount).expect("an amount")
+}
+
+impl Rooms {
+    async fn open() -> Self {
+        let url = support::postgres_url().await;
+        Self::open_on(support::redis().await, &url).await
+    }
+
+    async fn open_on(redis: RedisServer, postgres_url: &str) -> Self {
+        ledger::migrate(postgres_url).await.expect("migrations");
+        let config = support::config(&redis.url(), postgres_url, &["--partitions=1"]);
+        let holds = Holds::new(Options {
+            url: redis.url(),
+            partitions: 1,
+            settings: Settings {
+                repeat_window: 24 * HOUR,
+                late_commit_window: 24 * HOUR,
+                refund_ttl: 720 * HOUR,
+                max_lifetime: 168 * HOUR,
+                backlog_soft: 100_000,
+                backlog_hard: 200_000,
+            },
+            batch_max: 4,
+            queue_max: 4096,
+            observe_batch: Arc::new(|_| {}),
+        })
+        .expect("a URL");
+        let ledger = Ledger::connect(postgres_url, 4).await.expect("a ledger");
+        holdbook::app::open_partitions(&config, &holds, &ledger)
+            .await
+            .expect("partitions");
+        let waits = LedgerWait::new(&ledger).await.expect("cursors");
+        Self {
+            redis: Mutex::new(redis),
+            holds,
+            ledger,
+            waits,
+        }
+    }
+
+    fn relay(&self) -> Relay {
+        let instruments = Metrics::local().expect("metrics").instruments();
+        let options = RelayOptions {
+            batch: 500,
+            pause: Duration::ZERO,
+            tail: 0,
+        };
+        Relay::new(
+            0,
+            self.holds.clone(),
+            self.ledger.clone(),
+            self.waits.clone(),
+            instruments,
+            options,
+        )
+    }
+
+    async fn run(&self, verb: Verb) -> Result<Answer, HoldsError> {
+        let remembered = Some(Remembered::default());
+        let operation = Operation {
+            account: ACCOUNT.into(),
+            verb,
+            caller: Caller::default(),
+            remembered,
+        };
+        match self.holds.run(operation).await?.body {
+            Body::Answer(answer) => Ok(*answer),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// An account with 1,000 credits.
+    async fn fund(&self) {
+        let create = Verb::CreateAccount {
+            overdraft_limit: None,
+            credit_limit: None,
+            max_open_holds: 0,
+        };
+        self.run(create).await.expect("an account");
+        let request = GrantRequest {
+            kind: GrantKind::TopUp,
+            priority: 100,
+            non_refundable: false,
+            amount: credits("1000"),
+            starts_at: None,
+            expires_at: None,
+            expires_in: None,
+            rollover: None,
+            provider: String::new(),
+            external_reference: String::new(),
+            sent: Vec::new(),
+        };
+        self.run(Verb::Grant {
+            grant_id: "topup-1".into(),
+            request: Box::new(request),
+        })
+        .await
+        .expect("a grant");
+    }
+
+    async fn reserve(&self, hold_id: &str) -> Result<Answer, HoldsError> {
+        let request = HoldRequest {
+            method: Method::Reserve,
+            amount: credits("2"),
+            ttl: None,
+            reject_overage: false,
+            max_commit: None,
+            labels: Vec::new(),
+        };
+        self.run(Verb::Reserve {
+            hold_id: hold_id.into(),
+            request,
+            ttl: HOUR,
+            validate_only: false,
+        })
+        .await
+    }
+
+    async fn commit(&self, hold_id: &str) -> Result<Answer, HoldsError> {
+        let (amount, commit_id) = (Some(credits("1.5")), String::new());
+        self.run(Verb::Commit {
+            hold_id: hold_id.into(),
+            amount,
+            last: true,
+            commit_id,
+        })
+        .await
+    }
+
+    async fn used(&self) {
+        self.fund().await;
+        for hold in ["frame-1", "frame-2"] {
+            self.reserve(hold).await.expect("a hold");
+        }
+        self.commit("frame-1").await.expect("a commit");
+    }
+
+    /// The ledger has everything, once, and Redis knows.
+    async fn whole(&self) {
+        while self.relay().step().await.expect("a step") > 0 {}
+        let head = self.holds.head(0).await.expect("Redis answers");
+        assert_eq!(head.n, head.ledger_n, "Redis is told how far the ledger is");
+        let report = reconcile::audit(&self.holds, &self.ledger)
+            .await
+            .expect("both stores answer");
+        assert!(report.is_balanced(), "{report}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_relay_dies_between_reading_and_posting() {
+    let rooms = Rooms::open().await;
+    rooms.used().await;
+    let mut dying = rooms.relay();
+    let (_, entries) = dying.read().await.expect("entries");
+    assert!(!entries.is_empty());
+    drop(dying);
+    rooms.whole().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_relay_dies_between_posting_and_publishing() {
+    let rooms = Rooms::open().await;
+    rooms.used().await;
+    let mut dying = rooms.relay();
+    let (from, entries) = dying.read().await.expect("entries");
+    dying.post(from, &entries).await.expect("posted");
+    drop(dying);
+    let head = rooms.holds.head(0).await.expect("Redis answers");
+    assert!(head.ledger_n < head.n, "nothing was published");
+    rooms.whole().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_entries_are_not_posted_twice() {
+    let rooms = Rooms::open().await;
+    rooms.used().await;
+    let (mut one, mut other) = (rooms.relay(), rooms.relay());
+    let (from, entries) = one.read().await.expect("entries");
+    other.read().await.expect("the same entries");
+    one.post(from, &entries).await.expect("posted");
+    let again = other.post(from, &entries).await;
+    assert!(
+        matches!(
+            again,
+            Err(RelayError::Ledger(ledger::LedgerError::Overtaken { .. }))
+        ),
+        "{again:?}"
+    );
+    rooms.whole().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_relay_dies_between_publishing_and_the_next_step() {
+    let rooms = Rooms::open().await;
+    rooms.used().await;
+    assert!(rooms.relay().step().await.expect("a step") > 0);
+    rooms.reserve("frame-3").await.expect("a hold");
+    rooms.whole().await;
+    rooms.whole().await;
+}
+
+/// Two relays that know nothing of each other, while calls go on.
+#[tokio::test(flavor = "multi_thread")]
+async fn two_relays_at_once_post_once() {
+    let rooms = Arc::new(Rooms::open().await);
+    rooms.fund().await;
+    let (stop, stopped) = tokio::sync::watch::channel(false);
+    let mut relays = tokio::task::JoinSet::new();
+    for _ in 0..2 {
+        relays.spawn(rooms.relay().run(stopped.clone()));
+    }
+    for round in 0..40 {
+        let hold = format!("frame-{round}");
+        rooms.reserve(&hold).await.expect("a hold");
+        rooms.commit(&hold).await.expect("a commit");
+    }
+    let head = rooms.holds.head(0).await.expect("Redis answers");
+    assert!(
+        rooms
+            .waits
+            .wait_for(0, head.epoch, head.n, Duration::from_secs(30))
+            .await
+    );
+    stop.send_replace(true);
+    relays.join_all().await;
+    rooms.whole().await;
+}
+
+/// Redis dies by `kill -9` while calls are in flight; every call is sent again until it is answered. Each hold exists once.
+#[tokio::test(flavor = "multi_thread")]
+async fn redis_is_killed_under_calls_that_are_sent_again() {
+    let rooms = Rooms::open().await;
+    rooms.fund().await;
+    let mut lost = 0;
+    for round in 0..4 {
+        let holds: Vec<_> = (0..40).map(|i| format!("frame-{round}-{i}")).collect();
+        let mut server = rooms.redis.lock().await;
+        let mut calls: FuturesUnordered<_> = holds.iter().map(|hold| rooms.reserve(hold)).collect();
+        // Keyed on acknowledgements: some are in, some are on the way, some wait.
+        for _ in 0..10 * round {
+            calls
+                .next()
+                .await
+                .expect("a call")
+                .expect("an answer while Redis lives");
+        }
+        server.kill().await.expect("killed");
+        while let Some(answer) = calls.next().await {
+            lost += usize::from(answer.is_err());
+        }
+        drop(calls);
+        server.restart().await.expect("Redis comes back");
+        drop(server);
+        for hold in &holds {
+            while rooms.reserve(hold).await.is_err() {}
+        }
+    }
+    assert!(lost > 0, "no answer was lost: the fault had no effect");
+    println!("{lost} answers were lost");
+    let snapshot = rooms
+        .holds
+        .snapshot(ACCOUNT)
+        .await
+        .expect("Redis answers")
+        .expect("the account");
+    assert_eq!(
+        (snapshot.open_holds, snapshot.balance.held),
+        (160, credits("320"))
+    );
+    rooms.whole().await;
+}
+
+/// Postgres dies by `kill -9` around a post: the entries wait in the stream, and are posted once.
+#[tokio::test(flavor = "multi_thread")]
+async fn postgres_is_killed_around_a_post() {
+    let config = PostgresConfig {
+        dir: support::scratch("killed-postgres"),
+        fresh: true,
+        port: None,
+        settings: Vec::new(),
+    };
+    let mut postgres = PostgresServer::start(config)
+        .await
+        .expect("a Postgres of this test's own");
+    let rooms = Rooms::open_on(support::redis().await, &postgres.url()).await;
+    rooms.used().await;
+    let mut relay = rooms.relay();
+    let (from, entries) = relay.read().await.expect("entries");
+    postgres.kill().await.expect("killed");
+    assert!(relay.post(from, &entries).await.is_err());
+    rooms
+        .reserve("frame-3")
+        .await
+        .expect("holds go on without Postgres");
+    postgres.restart().await.expect("Postgres comes back");
+    let mut relay = rooms.relay();
+    let (from, entries) = relay.read().await.expect("entries");
+    let (posted, ()) = tokio::join!(relay.post(from, &entries), async {
+        postgres.kill().await.expect("killed")
+    });
+    println!(
+        "the post was {}",
+        if posted.is_ok() { "answered" } else { "cut" }
+    );
+    postgres.restart().await.expect("Postgres comes back");
+    while rooms.relay().step().await.is_err() {}
+    rooms.whole().await;
+    postgres.stop().await.expect("stopped");
+}
