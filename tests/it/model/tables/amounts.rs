@@ -68,6 +68,15 @@ fn a2_what_comes_in_stays_where_lua_is_exact() {
          grant x amount=1.000001 => CAPACITY_LIMIT resource=credits # A2
          grant x amount=1 => settled=1",
     );
+    // A2, H8: nor does the sum of a hold's commits pass it.
+    table(
+        "account a
+         reserve h amount=0
+         commit h part=1 amount=8999999999.999999 => absorbed=8999999999.999999
+         commit h part=2 amount=0.000002 => ABOVE_MAX_COMMIT amount=9000000000.000001 limit=9000000000 # A2
+         commit h amount=0.000001 => absorbed=0.000001
+         hold h => absorbed=9000000000",
+    );
 }
 
 #[test]

@@ -139,6 +139,21 @@ fn i4_a_hold_id_is_remembered_for_the_window_after_its_end() {
          reserve open amount=1 ttl=1h => replayed=true # it ended an hour later
          holds => holds=c:COMMITTED:0,h:RELEASED:0,c:COMMITTED:0,open:EXPIRED:0,h:RELEASED:0",
     );
+    // Nobody looked: the hold expires in the very call that uses its id again.
+    table(
+        "account a
+         grant g amount=20
+         reserve h amount=4 ttl=1h
+         reserve i amount=5 ttl=1h
+         +25h
+         +1us
+         charge h amount=6 => replayed=false by=g:6 # I4, T2
+         reserve i amount=7 => replayed=false pinned=g:7
+         hold h => state=COMMITTED charged=6
+         hold i => state=OPEN amount=7
+         balance => held=7 free=7
+         holds => holds=i:OPEN:7,h:COMMITTED:0,i:EXPIRED:0,h:EXPIRED:0",
+    );
 }
 
 #[test]
