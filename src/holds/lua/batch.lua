@@ -42,7 +42,7 @@ end
 local function retire_grants(A)
   local awaited, kept = {}, {}
   for _, g in ipairs(A.grants) do
-    if g.phase >= ENDED and g.pinned > 0 and g.roll_for then awaited[g.roll_no] = true end
+    if g.phase == ENDED and g.pinned > 0 and g.roll_for then awaited[g.roll_no] = true end
   end
   for _, g in ipairs(A.grants) do
     if g.phase == PENDING or g.free + g.pinned > 0 or (g.phase == STARTED and awaited[g.no]) then

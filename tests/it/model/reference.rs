@@ -1846,14 +1846,23 @@ impl Account {
     }
 
     fn remember_spent(&mut self, pinned: &[Credits]) {
+        // A rollover that pins of its ended source may still join is not spent. G3
+        let awaits = |rollover: &str| {
+            self.grants.iter().zip(pinned).any(|(g, pins)| {
+                let joins = rollover.strip_prefix("~rollover:") == Some(g.id.as_str());
+                joins && g.standing == Standing::Expired && *pins > 0
+            })
+        };
         let grants = self.grants.iter().zip(pinned);
         let is_spent: Vec<bool> = grants
-            .map(|(g, pins)| g.standing == Standing::Started && g.free + pins == 0)
+            .map(|(g, pins)| {
+                g.standing == Standing::Started && g.free + pins == 0 && !awaits(&g.id)
+            })
             .collect();
         self.spent.retain(|g| is_spent[*g]);
         for g in self.burn_order() {
             if !is_spent[g] {
-                self.grants[g].forgotten = false;
+                self.grants[g].forgotten = false; // in use, awaited, or over
             } else if !self.grants[g].forgotten && !self.spent.contains(&g) {
                 self.spent.push(g);
             }
