@@ -11,7 +11,7 @@
 #
 # What follows `caught-by:` are arguments of `cargo test`. A patch is caught when each of them fails because tests ran and
 # failed. A copy that does not compile, a filter that no test matches, or a test that fails without the patch as well
-# proves nothing and counts as not caught.
+# proves nothing and counts as not caught. How each was caught stands in target/sabotage/logs/.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 readonly ROOT=$PWD
@@ -62,7 +62,8 @@ run_test() {
 
 # One test on one copy; counts in `uncaught` what is not as wanted, and shows the end of its log.
 expect() {
-    local wanted=$1 name=$2 test=$3 log="$SCRATCH/log" answer arguments
+    local wanted=$1 name=$2 test=$3 log answer arguments
+    log="$TARGET/logs/${name//[^a-z0-9-]/_}.log"
     read -ra arguments <<<"$test"
     answer=$(run_test "$SCRATCH/copy" "$log" "${arguments[@]}")
     if [ "$answer" = "$wanted" ]; then
@@ -83,7 +84,7 @@ sabotage_all() {
     trap 'exit 130' INT TERM
     # The tests give up root's rights for Postgres, as the product does: the folder must be open to others.
     chmod 755 "$SCRATCH"
-    mkdir -p "$TARGET" "$SCRATCH/copy"
+    mkdir -p "$TARGET/logs" "$SCRATCH/copy"
     export CARGO_TARGET_DIR=$TARGET
     # The copy is no repository, whatever lies above it: `git apply` takes paths from the folder it runs in.
     export GIT_CEILING_DIRECTORIES=$SCRATCH
