@@ -17,7 +17,7 @@ use tower::{Layer, Service};
 
 use crate::telemetry::Instruments;
 
-/// Puts [`Measured`] around a service.
+/// Puts `Measured` around a service.
 #[derive(Clone)]
 pub struct Measure(pub Arc<Instruments>);
 
