@@ -396,7 +396,7 @@ pub fn state(bytes: &[u8]) -> Result<State, Malformed> {
         let (_priority, _start, _expires) = (r.uint(2)?, r.int(7)?, r.int(7)?);
         let (free, held, grant_id) = (credits(&mut r)?, credits(&mut r)?, r.text()?);
         if flags & 2 != 0 {
-            (r.int(7)?, r.int(7)?, r.u32()?);
+            let (_roll_for, _room, _roll_no) = (r.int(7)?, r.int(7)?, r.u32()?);
         }
         let pending = phase == 0;
         *(if pending {

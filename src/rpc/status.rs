@@ -213,6 +213,7 @@ fn explain(reason: ErrorReason, answer: &Answer) -> Refusal {
     let short = |message: String| {
         let next = answer.next_hold.filter(|_| answer.open_holds > 0);
         let refusal = Refusal::new(reason, message)
+            .with("amount", credits(x))
             .with("available", available)
             .with("held", balance.held)
             .with("debt", balance.debt)

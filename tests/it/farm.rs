@@ -94,7 +94,7 @@ async fn five_hundred_reserves_of_seven_on_a_thousand_take_142() {
         let stack = Stack::start(&[]).await;
         let channel = stack.channel();
         fund(&channel, "1000").await;
-        assert_eq!(stampede(&[channel.clone()]).await, 142);
+        assert_eq!(stampede(std::slice::from_ref(&channel)).await, 142);
         leaves_six(&stack, &channel).await;
     }
 }

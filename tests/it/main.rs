@@ -1,5 +1,6 @@
 //! The integration tests: one binary, real servers.
 
+mod audit;
 mod cli;
 mod crash;
 mod dev;

@@ -107,8 +107,8 @@ verbs[V_CHARGE] = function(op, A)
   if reasons then return refuse_limits(A, reasons, amount) end
 
   local E = begin(A, V_CHARGE, op.id, A.clock, op)
-  local h = new_hold(A, E, op, sent, 0)
-  h.state, h.ended, h.clear_ops, A.holds[op.id] = COMMITTED, A.clock, old and true, h
+  local h = new_hold(A, E, op, sent, 0, old)
+  h.state, h.ended, A.holds[op.id] = COMMITTED, A.clock, h
   local _, rest = burn(E, h, sources(A, h), amount)
   put(E, OVERDRAW, nil, rest)
   h.overdrawn, h.owed, h.outcome = rest, rest, pack_outcome(sent, E.moves)

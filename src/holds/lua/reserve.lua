@@ -37,8 +37,9 @@ local function plan(A, amount)
   return list, amount
 end
 
-local function new_hold(A, E, op, sent, life)
-  return { id = op.id, dkey = op.dkey, pkey = op.pkey, state = OPEN, seq = E.seq, created = A.clock, expires = A.clock + life, sent = sent,
+-- `old`: the forgotten hold of the same id. If it ended in this very batch, its field is still to be deleted.
+local function new_hold(A, E, op, sent, life, old)
+  return { was_open = old and old.was_open, clear_ops = old and true, id = op.id, dkey = op.dkey, pkey = op.pkey, state = OPEN, seq = E.seq, created = A.clock, expires = A.clock + life, sent = sent,
     first = {}, pins = {}, burns = {}, outcome = '', charged = 0, overdrawn = 0, absorbed = 0, released = 0, refunded = 0, promise = 0,
     first_promise = 0, owed = 0, at_end = 0, dirty = true }
 end
@@ -67,7 +68,7 @@ verbs[V_RESERVE] = function(op, A)
   local first, promise = plan(A, amount)
 
   local E = validate == 0 and begin(A, V_RESERVE, op.id, A.clock, op) or { seq = A.seq + 1, named = {}, moves = {} }
-  local h = new_hold(A, E, op, sent, life)
+  local h = new_hold(A, E, op, sent, life, old)
   h.first, h.pins, h.promise, h.first_promise, h.totals = first, first, promise, promise, promise > 0
   if validate == 1 then
     for i, pin in ipairs(first) do
@@ -77,7 +78,7 @@ verbs[V_RESERVE] = function(op, A)
     return answer(A, OK, false, '', 0, 0, pack_hold(h), pack_outcome('', E.moves, promise), E.named)
   end
   for _, pin in ipairs(first) do put(E, PIN, pin.g, pin.amount) end
-  h.clear_ops, A.holds[op.id] = old and true, h
+  A.holds[op.id] = h
   A.open, A.promised = A.open + 1, A.promised + promise
   if A.next_hold == 0 or h.expires < A.next_hold then A.next_hold = h.expires end
   reindex(A, h.expires)

@@ -1,358 +1,216 @@
-//! The language of the model's table tests, and what performs it.
+//! Tables: texts that say what is asked and what must be answered, performed on the real service and on the model at once.
 //!
-//! A line is a call and, after `=>`, what it must answer: `word key=value`. `+1h` moves the clock.
+//! A line is a call and, after `=>`, words that must be in its answer: a reason, `key=value`, `field=name`. Beyond those
+//! words each answer must be the model's. `+1h` moves the clock. `freeze` and `unfreeze` do what quarantine does; `forget`
+//! drops what Redis remembers of ended holds and of grants, as it does by itself some time after the windows. After ` # ` stands the
+//! rule. At its end the table's account is compared with the model whole, and with the sums of its ledger rows.
+//!
+//! Each table has an account of its own. They share one service, and its clock: one table at a time.
 
-use holdbook::proto::commit_request::What;
-use holdbook::proto::grant_credits_request::Expiry;
-use holdbook::proto::{self, GrantAmount, GrantKind, LedgerAccount, Overage};
+mod ask;
+mod ends;
+mod line;
+mod tell;
 
-use super::difference::name_of;
+use std::panic::Location;
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::reference::{Model, Refusal};
+use holdbook::proto::{self, ListGrantsRequest, ListHoldsRequest, ListTransfersRequest};
+use tokio::runtime::Runtime;
+use tokio::sync::{Mutex, OnceCell};
+
+use super::operation::Clients;
+use super::reference::{Model, micros, timestamp};
 use super::requests::duration;
-use super::{DAY, HOUR, SECOND, SETTINGS};
+use super::{SETTINGS, difference, inspect};
+use crate::support::Stack;
+use line::{Line, span};
 
-const ID: &str = "acme";
+// The service outlives the test that happened to start it, so it must not live on that test's runtime.
+static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    builder
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .expect("a runtime")
+});
+static STACK: OnceCell<Mutex<Stack>> = OnceCell::const_new();
+static TABLES: AtomicU64 = AtomicU64::new(1);
 
-/// `key=value` words of a line, and words without a value.
-struct Line<'a>(Vec<&'a str>);
-
-impl<'a> Line<'a> {
-    fn get(&self, key: &str) -> Option<&'a str> {
-        self.0.iter().find_map(|word| {
-            word.split_once('=')
-                .filter(|(k, _)| *k == key)
-                .map(|(_, v)| v)
-        })
-    }
-    fn text(&self, key: &str) -> Option<String> {
-        self.get(key).map(String::from)
-    }
-    fn has(&self, word: &str) -> bool {
-        self.0.contains(&word)
-    }
-    fn span(&self, key: &str) -> Option<i64> {
-        self.get(key).map(span)
-    }
-}
-
-fn span(text: &str) -> i64 {
-    let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).expect("a unit"));
-    let unit = match unit {
-        "us" => 1,
-        "s" => SECOND,
-        "h" => HOUR,
-        "d" => DAY,
-        _ => panic!("unit {unit}"),
-    };
-    number.parse::<i64>().expect("a number") * unit
-}
-
-fn parts(parts: &[GrantAmount]) -> String {
-    parts
-        .iter()
-        .map(|part| format!("{}:{}", part.grant_id, part.amount))
-        .collect::<Vec<_>>()
-        .join(",")
-}
-
-/// The answer as `key=value` words; refusals as `REASON key=value`.
-fn perform(
-    model: &mut Model,
-    verb: &str,
-    name: &str,
-    line: &Line,
-) -> Result<Vec<(&'static str, String)>, Refusal> {
-    let (account_id, id, amount) = (
-        ID.to_string(),
-        name.to_string(),
-        line.text("amount").unwrap_or("0".into()),
-    );
-    let replayed = |replayed: bool| ("replayed", replayed.to_string());
-    Ok(match verb {
-        "account" => {
-            let (overdraft_limit, credit_limit) = (line.text("overdraft"), line.text("credit"));
-            let max_open_holds = line
-                .get("slots")
-                .map_or(0, |n| n.parse().expect("a number"));
-            let r = proto::CreateAccountRequest {
-                account_id,
-                overdraft_limit,
-                credit_limit,
-                max_open_holds,
-                durability: 0,
-            };
-            vec![replayed(model.create_account(&r)?.replayed)]
-        }
-        "update" => {
-            let state = if line.has("suspend") {
-                2
-            } else {
-                i32::from(line.has("activate"))
-            };
-            let (overdraft_limit, credit_limit) = (line.text("overdraft"), line.text("credit"));
-            let etag = line.text("etag").unwrap_or_default();
-            let r = proto::UpdateAccountRequest {
-                account_id,
-                overdraft_limit,
-                credit_limit,
-                state,
-                etag,
-                ..Default::default()
-            };
-            vec![(
-                "etag",
-                model.update_account(&r)?.account.expect("answered").etag,
-            )]
-        }
-        "grant" => {
-            let kind = match line.get("kind") {
-                Some("promo") => GrantKind::Promo,
-                Some("allowance") => GrantKind::Allowance,
-                _ => GrantKind::TopUp,
-            };
-            let r = proto::GrantCreditsRequest {
-                account_id,
-                grant_id: id,
-                kind: kind as i32,
-                amount,
-                starts_at: line
-                    .span("starts")
-                    .map(|s| super::reference::timestamp(model.now() + s)),
-                expiry: line.span("expires").map(|s| Expiry::ExpiresIn(duration(s))),
-                rollover: line.span("rolls").map(|s| proto::Rollover {
-                    duration: Some(duration(s)),
-                    cap: line.text("cap"),
-                }),
-                non_refundable: line.has("final"),
-                ..Default::default()
-            };
-            let a = model.grant_credits(&r)?;
-            vec![
-                ("settled", a.settled),
-                ("free", a.grant.expect("answered").free),
-                replayed(a.replayed),
-            ]
-        }
-        "revoke" => {
-            let a = model.revoke_grant(&proto::RevokeGrantRequest {
-                account_id,
-                grant_id: id,
-                durability: 0,
-            })?;
-            vec![
-                ("revoked", a.revoked),
-                ("outstanding", a.outstanding),
-                replayed(a.replayed),
-            ]
-        }
-        "reserve" => {
-            let r = proto::ReserveRequest {
-                account_id,
-                hold_id: id,
-                amount,
-                ttl: line.span("ttl").map(duration),
-                overage: if line.has("reject") {
-                    Overage::Reject
-                } else {
-                    Overage::Unspecified
-                } as i32,
-                max_commit: line.text("max"),
-                validate_only: line.has("validate"),
-                ..Default::default()
-            };
-            let a = model.reserve(&r)?;
-            vec![
-                ("pinned", parts(&a.pinned)),
-                ("promised", a.promised),
-                replayed(a.replayed),
-            ]
-        }
-        "extend" => {
-            let ttl = line.span("ttl").map(duration);
-            let extend_id = line.text("id").unwrap_or("e".into());
-            let r = proto::ExtendRequest {
-                account_id,
-                hold_id: id,
-                extend_id,
-                ttl,
-                amount: line.text("amount"),
-                durability: 0,
-            };
-            let a = model.extend(&r)?;
-            vec![
-                ("pinned", parts(&a.pinned)),
-                ("promised", a.promised),
-                replayed(a.replayed),
-            ]
-        }
-        "commit" => {
-            let what = if line.has("all") {
-                What::AllHeld(true)
-            } else {
-                What::Amount(amount)
-            };
-            let commit_id = line.text("part").unwrap_or_default();
-            let r#final = line.get("part").map(|_| false);
-            let a = model.commit(&proto::CommitRequest {
-                account_id,
-                hold_id: id,
-                what: Some(what),
-                r#final,
-                commit_id,
-                durability: 0,
-            })?;
-            vec![
-                ("charged", a.charged),
-                ("by", parts(&a.charged_by_grant)),
-                ("overdrawn", a.overdrawn),
-                ("absorbed", a.absorbed),
-                ("released", a.released),
-                ("late", a.late.to_string()),
-                replayed(a.replayed),
-            ]
-        }
-        "release" => {
-            let a = model.release(&proto::ReleaseRequest {
-                account_id,
-                hold_id: id,
-                durability: 0,
-            })?;
-            vec![("released", a.released), replayed(a.replayed)]
-        }
-        "charge" => {
-            let a = model.charge(&proto::ChargeRequest {
-                account_id,
-                hold_id: id,
-                amount,
-                ..Default::default()
-            })?;
-            vec![
-                ("charged", a.charged),
-                ("by", parts(&a.charged_by_grant)),
-                ("overdrawn", a.overdrawn),
-                replayed(a.replayed),
-            ]
-        }
-        "refund" => {
-            let refund_id = line.text("id").unwrap_or("r".into());
-            let a = model.refund(&proto::RefundRequest {
-                account_id,
-                hold_id: id,
-                refund_id,
-                amount,
-                durability: 0,
-            })?;
-            vec![
-                ("reduced", a.debt_reduced),
-                ("to", parts(&a.refunded_to)),
-                replayed(a.replayed),
-            ]
-        }
-        "close" => {
-            let a = model.close_account(&proto::CloseAccountRequest {
-                account_id,
-                durability: 0,
-            })?;
-            vec![
-                ("breakage", a.breakage),
-                ("lapsed", a.lapsed),
-                replayed(a.replayed),
-            ]
-        }
-        "balance" => {
-            let b = model
-                .get_balance(&proto::GetBalanceRequest { account_id })?
-                .balance
-                .expect("answered");
-            vec![
-                ("balance", b.balance),
-                ("available", b.available),
-                ("free", b.free),
-                ("held", b.held),
-                ("debt", b.debt),
-                ("pending", b.pending),
-                ("promised", b.promised),
-                ("sequence", b.sequence.to_string()),
-            ]
-        }
-        // The rows of the account's last event that has some.
-        "rows" => {
-            let r = proto::ListTransfersRequest {
-                account_id,
-                ..Default::default()
-            };
-            let all = model.list_transfers(&r)?;
-            let last = all.last().map_or(0, |row| row.sequence);
-            let rows = all.iter().filter(|row| row.sequence == last).enumerate();
-            let told = rows.map(|(i, row)| {
-                assert_eq!(row.index as usize, i, "rows are numbered from 0");
-                let side = |side: LedgerAccount| {
-                    side.as_str_name()
-                        .trim_start_matches("LEDGER_ACCOUNT_")
-                        .to_lowercase()
-                };
-                let into = if row.to_grant_id.is_empty() {
-                    String::new()
-                } else {
-                    format!(">{}", row.to_grant_id)
-                };
-                format!(
-                    "{}>{}:{}{into}:{}",
-                    side(row.debit()),
-                    side(row.credit()),
-                    row.grant_id,
-                    row.amount
-                )
-            });
-            vec![("rows", told.collect::<Vec<_>>().join(","))]
-        }
-        _ => panic!("no verb {verb}"),
-    })
-}
-
-/// Runs a table; every word after `=>` must be in the answer.
+/// Performs a table; panics with the place of the table, the line, and what differed.
+#[track_caller]
 pub fn table(text: &str) {
-    let mut model = Model::new(20_000 * DAY, SETTINGS);
-    for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
-        if let Some(by) = line.strip_prefix('+') {
-            model.advance(span(by));
-            continue;
+    let place = Location::caller();
+    let outcome = RUNTIME.block_on(async {
+        let start = || async { Mutex::new(Stack::start_with_test_clock().await) };
+        let stack = STACK.get_or_init(start).await.lock().await;
+        Table::new(&stack).await.perform(text).await
+    });
+    if let Err(why) = outcome {
+        panic!("the table at {}:{}, {why}", place.file(), place.line());
+    }
+}
+
+/// A table that is being performed.
+struct Table<'a> {
+    stack: &'a Stack,
+    clients: Clients,
+    model: Model,
+    account_id: String,
+}
+
+impl<'a> Table<'a> {
+    async fn new(stack: &'a Stack) -> Self {
+        let mut clients = Clients::new(stack.channel());
+        let answer = clients.clock.now(proto::NowRequest {}).await;
+        let now = answer.expect("the test clock answers").into_inner().now;
+        let number = TABLES.fetch_add(1, Ordering::Relaxed);
+        Self {
+            stack,
+            clients,
+            model: Model::new(micros(&now.expect("the time")), SETTINGS),
+            account_id: format!("table-{number}"),
         }
-        let (call, wanted) = line.split_once("=>").unwrap_or((line, ""));
-        let words: Vec<&str> = call.split_whitespace().collect();
-        if let ["freeze" | "unfreeze"] = words[..] {
-            if words[0] == "freeze" {
-                model.freeze(ID)
-            } else {
-                model.unfreeze(ID)
+    }
+
+    async fn perform(mut self, text: &str) -> Result<(), String> {
+        for (number, line) in (1..).zip(text.lines().map(str::trim)) {
+            let told = |why| format!("its line {number}: {line}\n{why}");
+            let (asked, _) = line.split_once("# ").unwrap_or((line, ""));
+            let (call, wanted) = asked.split_once("=>").unwrap_or((asked, ""));
+            let words: Vec<&str> = call.split_whitespace().collect();
+            if !words.is_empty() {
+                self.line(&words, wanted.trim()).await.map_err(told)?;
             }
-            continue;
         }
-        let name = words.get(1).copied().unwrap_or_default();
-        let answer = perform(&mut model, words[0], name, &Line(words.clone()));
-        let got: Vec<String> = match &answer {
-            Ok(pairs) => pairs.iter().map(|(k, v)| format!("{k}={v}")).collect(),
-            Err(refusal) => {
-                let reasons = refusal
-                    .reasons
-                    .iter()
-                    .map(|reason| name_of(*reason).to_string());
-                let numbers = refusal.metadata.iter().map(|(k, v)| format!("{k}={v}"));
-                reasons
-                    .chain(numbers)
-                    .chain(refusal.fields.iter().map(|field| format!("field={field}")))
-                    .collect()
+        ends::meet(self)
+            .await
+            .map_err(|why| format!("at its end:\n{why}"))
+    }
+
+    async fn line(&mut self, words: &[&str], wanted: &str) -> Result<(), String> {
+        let (verb, name) = (words[0], words.get(1).copied().unwrap_or_default());
+        let got = match verb {
+            "freeze" | "unfreeze" => return self.freeze(verb == "freeze").await,
+            "forget" => return self.forget().await,
+            "rows" | "grants" | "holds" => self.list(verb).await?,
+            by if by.starts_with('+') => return self.advance(span(&by[1..])).await,
+            _ => self.call(verb, name, words, wanted.is_empty()).await?,
+        };
+        let wanted = wanted.split_whitespace();
+        let missing: Vec<&str> = wanted.filter(|w| !got.iter().any(|g| g == w)).collect();
+        match missing.is_empty() {
+            true => Ok(()),
+            false => Err(format!(
+                "  not in the answer: {missing:?}\n  the answer: {got:?}"
+            )),
+        }
+    }
+
+    /// Asks the service and the model the same; the words of the answer.
+    async fn call(
+        &mut self,
+        verb: &str,
+        name: &str,
+        words: &[&str],
+        must_succeed: bool,
+    ) -> Result<Vec<String>, String> {
+        let line = Line(words.to_vec());
+        let operation = ask::operation(verb, name, &line, &self.account_id, self.model.now());
+        let service = operation.send(&mut self.clients).await;
+        let model = operation.expect(&mut self.model);
+        if let Some(found) = difference::of_answers(&service, &model) {
+            return Err(format!("  the service and the model differ:\n{found}"));
+        }
+        match (service, model) {
+            (Ok(reply), _) => {
+                let pairs = tell::reply(&reply);
+                Ok(pairs.iter().map(|(k, v)| format!("{k}={v}")).collect())
+            }
+            (Err(status), Err(_)) if must_succeed => Err(format!("  refused: {status}")),
+            (Err(_), Err(refusal)) => Ok(tell::refusal(&refusal)),
+            (Err(status), Ok(_)) => Err(format!("  refused: {status}")),
+        }
+    }
+
+    /// The last rows, the grants or the holds, as the ledger has them.
+    async fn list(&mut self, what: &str) -> Result<Vec<String>, String> {
+        let account_id = self.account_id.clone();
+        let told = |status: tonic::Status| format!("  refused: {status}");
+        let pairs = match what {
+            "rows" => {
+                let request = ListTransfersRequest {
+                    account_id,
+                    ..Default::default()
+                };
+                tell::last_rows(&inspect::all_transfers(&mut self.clients, &request).await?)
+            }
+            "grants" => {
+                let request = ListGrantsRequest {
+                    account_id,
+                    page_size: 1000,
+                    ..Default::default()
+                };
+                let answer = self.clients.grants.list_grants(request).await;
+                return Ok(tell::grants(&answer.map_err(told)?.into_inner().grants));
+            }
+            _ => {
+                let request = ListHoldsRequest {
+                    account_id,
+                    ..Default::default()
+                };
+                let answer = self.clients.metering.list_holds(request).await;
+                tell::holds(&answer.map_err(told)?.into_inner().holds)
             }
         };
-        let refused_unasked = answer.is_err() && wanted.trim().is_empty();
-        let missing: Vec<&str> = wanted
-            .split_whitespace()
-            .filter(|word| !got.iter().any(|g| g == word))
-            .collect();
-        assert!(
-            !refused_unasked && missing.is_empty(),
-            "in `{line}`: {missing:?} not in the answer {got:?}"
-        );
+        Ok(pairs.iter().map(|(k, v)| format!("{k}={v}")).collect())
+    }
+
+    async fn advance(&mut self, by: i64) -> Result<(), String> {
+        let request = proto::AdvanceRequest {
+            by: Some(duration(by)),
+        };
+        let answer = self.clients.clock.advance(request).await;
+        self.model.advance(by);
+        let now = answer.map_err(|status| format!("  refused: {status}"))?;
+        match now.into_inner().now == Some(timestamp(self.model.now())) {
+            true => Ok(()),
+            false => Err("  the clock moved by something else".into()),
+        }
+    }
+
+    async fn freeze(&mut self, frozen: bool) -> Result<(), String> {
+        if frozen {
+            self.stack.freeze(&self.account_id).await;
+            self.model.freeze(&self.account_id);
+        } else {
+            self.stack.unfreeze(&self.account_id).await;
+            self.model.unfreeze(&self.account_id);
+        }
+        Ok(())
+    }
+
+    /// Redis counts the lives of these keys on its own clock, which the test clock does not move.
+    async fn forget(&mut self) -> Result<(), String> {
+        // What is forgotten must be in the ledger, as it is by then.
+        self.stack.drain().await;
+        let client = redis::Client::open(self.stack.redis.url()).expect("a URL");
+        let connected = client.get_multiplexed_async_connection().await;
+        let mut redis = connected.expect("Redis answers");
+        let pattern = format!("hb:*:[dpg]:{}:*", self.account_id);
+        let keys: Vec<String> = redis::cmd("KEYS")
+            .arg(pattern)
+            .query_async(&mut redis)
+            .await
+            .expect("Redis answers");
+        let dropped: usize = redis::cmd("DEL")
+            .arg(&keys)
+            .query_async(&mut redis)
+            .await
+            .map_err(|error| format!("  nothing to forget: {error}"))?;
+        assert_eq!(dropped, keys.len());
+        Ok(())
     }
 }
