@@ -1,4 +1,93 @@
-//! Holdbook meters credits: atomic holds in Redis, a double-entry ledger in Postgres.
+//! Holdbook meters credits. A caller **reserves** credits before a job, **commits** what the job used or **releases** the hold.
+//! Holds are decided in Redis, by one Lua program; a double-entry ledger in Postgres follows and is the book of record.
+//!
+//! This page is the map: two paths, what can never happen, where to start reading, and the decisions that a reader would question.
+//!
+//! # The path of a request, and the path of the money
+//!
+//! ```text
+//!  client                                     one process                                       stores
+//!
+//!  Reserve ──► rpc/metering.rs    checks every field, names a verb
+//!  Commit          │
+//!  Release     reconcile/memory   asks the ledger once, if Redis has forgotten the id
+//!                  │
+//!              holds/executor.rs  one per partition: what waits goes out as one batch
+//!                  │              when the one before has answered
+//!                  ├───────── EVALSHA epoch, settings, operations ──────────►  Redis: holds/lua/*.lua
+//!                  │                                                             fence · what is due · decide
+//!                  │                                                             ═══════ the line ═══════
+//!                  │                                                             XADD entry · HSET accounts
+//!                  ◄───────── one packed answer for each operation ──────────
+//!              holds/reply.rs     unpacks it
+//!                  │
+//!  answer   ◄── rpc/status.rs     a refusal becomes a status; what was done becomes an answer
+//!
+//!  - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - -
+//!
+//!              reconcile/relay.rs reads entries after the ledger's cursor  ◄───  Redis: the partition's stream
+//!                  │
+//!              domain/posting.rs  each move of credits: what it debits, what it credits
+//!                  │
+//!              ledger/writer.rs   events, transfers, totals and cursor in one transaction  ──►  Postgres
+//!                  │
+//!              reconcile/relay.rs tells who waits (durability LEDGER), tells Redis, trims the stream
+//! ```
+//!
+//! An account lives in one partition for ever: one hash tag in Redis, one executor in each process, one stream, one cursor in
+//! Postgres. All that happens to it is in the order in which Redis did it, numbered without gaps.
+//!
+//! # What can never happen
+//!
+//! | never | because | shown by |
+//! |---|---|---|
+//! | two reserves take the same credit | one script runs at a time, and takes all or nothing | `farm::five_hundred_reserves_of_seven_on_a_thousand_take_142`, `farm::the_same_through_three_services` |
+//! | a refusal, or a script that fails, leaves half of something | everything is decided above the line in `batch.lua`; below it only Redis can fail, and then the partition closes | `model::random_sequences` |
+//! | a call that is sent again is done again | every mutating call has an id, its outcome stands with the hold or grant and in the ledger | `crash::redis_is_killed_under_calls_that_are_sent_again`, `model::tables::a_grant_is_one_grant_for_ever` |
+//! | credits appear or vanish | a balance changes by a move only, and every move has two sides | `posting::credits_are_conserved_by_any_moves`, `model::random_sequences` |
+//! | an event is posted twice or skipped | it is posted in one transaction with the cursor that it moves, and an entry missing after the cursor stops the relay | `crash::two_relays_at_once_post_once`, `posting::a_repeated_delivery_is_skipped_whatever_the_cursor_says`, `posting::entries_with_a_hole_change_nothing` |
+//! | a commit makes debt above the limit | what the limit does not cover is absorbed, and recorded so | `tables::above_the_hold_comes_free_then_debt_then_the_platform` |
+//! | an amount is rounded | micro-credits in an `i64`, below 2^53 in Lua; a seventh decimal is refused | `tables::amounts_are_exact_and_bounded`, `words::no_amount_is_a_float` |
+//! | an answer depends on how punctual the sweeper is | each call first applies what is due on its account, at its own instant | `model::random_sequences` |
+//! | a row of the book is changed | the role that serves has no right to; whoever has it is found by the audit | `rights::the_book_is_append_only_for_serving_connections`, `audit::an_altered_transfer_is_named_with_all_that_it_upsets` |
+//! | one bad event stops a partition | it goes to quarantine in the same transaction, and its account is frozen | `posting::an_unreadable_event_stops_only_its_account` |
+//! | a server that was on the machine is used or stopped by `holdbook dev` | only what this process started is ever signalled | `crashes::a_server_of_another_folder_is_never_ended` |
+//!
+//! Not promised yet: anything when Redis loses writes that it acknowledged. With its append-only file written at every answer a crash
+//! of its own loses none, and a start on a Redis that has lost a whole partition is refused. That a stale replica was promoted is
+//! not noticed.
+//!
+//! # Where to start reading
+//!
+//! 1. [`domain`]: the words. What an account, a grant, a hold, an event is, and how each move of credits is posted. Pure.
+//! 2. [`holds`]: the state in Redis and the only way to change it. Its `lua/` is the heart: `prelude` (words and numbers), `state`
+//!    (packed forms), `moves` (the only place where balances change), `due` (what time does), then the verbs, and `batch` with the line.
+//! 3. [`rpc`]: what callers see. `metering` is the hot path's beginning, `status` its refusals.
+//! 4. [`ledger`]: the book. The migrations are commented to be read first; `writer` posts a batch in one transaction.
+//! 5. [`reconcile`]: what keeps the two one story: relay, sweeper, the looking up of forgotten ids, the audit.
+//! 6. [`app`]: how all this starts and stops. [`config`], [`telemetry`] and [`admin`] are what it starts with.
+//! 7. [`cli`] is a client; [`dev`] starts private servers for people and tests; [`proto`] is generated.
+//!
+//! Imports run one way, in about this order; `tests/it/tidy/imports.rs` holds the table.
+//!
+//! # Decisions that a reader would question
+//!
+//! | choice | why | what would change it |
+//! |---|---|---|
+//! | Redis decides, and Postgres follows | a hold is an answer in well under a millisecond; one statement for each in Postgres makes a hot account wait tens of milliseconds | a ledger that decides as fast under contention |
+//! | few partitions (4), not one for each core or account | one fsync serves a batch, and batches grow as partitions get fewer; with one, nothing overlaps | more Redis primaries: four for each |
+//! | the index of what is due has one entry for each account, not for each hold; it moves earlier with a call, and later only when it has come due | `ZADD` is the dearest command of a reserve, and most calls then need none; an entry that is too early costs one look by the sweeper | sweeping accounts with nothing due becomes visible |
+//! | an entry of the stream carries its events, and each changed account as it is afterwards | the ledger then has what a lost account can be loaded from without replaying its life; once for each batch, not for each event | entries so large that the relay's reading limits it |
+//! | the packed state of an account holds live grants only; the 64 most recently spent stand beside it | every call reads and writes the state; only refunds look for a spent source | refunds become frequent |
+//! | the record of an ended hold is the hold with the moves of its last outcome, not a rendered answer | a repeat is answered with the status and balance of now, and what is kept of each ended hold stays small | answers need what moves do not say |
+//! | partial commits, extensions and refunds are remembered in a key of their own, made by the first of them | most holds have none, and pay nothing for it | per-frame metering becomes the rule |
+//! | a grant with an id that Redis does not know always asks the ledger first | a payment's event may come again after months, and grant ids are remembered for ever; grants are rare, reserves do not ask | grants on the hot path |
+//! | frozen is a flag beside the standing, not a standing | an account suspended by an operator must still be suspended when its quarantine is empty | |
+//! | the executor does not retry | a lost answer means "unknown"; only the caller's repeat, with its id, is safe, and it makes waiting visible | |
+//! | the script stops at keys that were not declared and asks for them | in a Redis Cluster slot that is being moved, an undeclared key fails halfway; asking happens only when holds expire | |
+//! | with `--test-clock` time stands still between moves | then a test's instants are exact, and a model can predict every answer | never in production |
+//! | the relay pauses between batches | a batch is worth its transaction; whoever asked for durability LEDGER waits at most that pause more | callers who mostly ask for LEDGER |
+//! | audits compare, and correct nothing | a difference is a defect or a hand in the book: a person must look | |
 
 pub mod admin;
 pub mod app;

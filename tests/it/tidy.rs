@@ -3,6 +3,7 @@
 //!
 //! Everything is read from the sources as they stand. A failure names the file and the line.
 
+mod front_page;
 mod hot_path;
 mod imports;
 mod names;
