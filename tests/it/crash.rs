@@ -347,3 +347,31 @@ async fn postgres_is_killed_around_a_post() {
     rooms.whole().await;
     postgres.stop().await.expect("stopped");
 }
+
+/// Postgres ends the connection in the middle of a post, when the cursor has moved and the rows have not been written.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_post_is_cut_between_the_cursor_and_the_rows() {
+    let url = support::postgres_url().await;
+    let rooms = Rooms::open_on(support::redis().await, &url).await;
+    rooms.used().await;
+    let (mut owner, connection) = tokio_postgres::connect(&url, tokio_postgres::NoTls)
+        .await
+        .expect("Postgres answers");
+    tokio::spawn(connection);
+    let lock = owner.transaction().await.expect("a transaction");
+    lock.batch_execute("lock table events in exclusive mode")
+        .await
+        .expect("the rows have to wait");
+    let cut = async {
+        // The lock tables are read anew by every query, so this ends as soon as the post has come to the lock.
+        let waits = "select pg_terminate_backend(pid) from pg_locks where not granted and relation = 'events'::regclass
+             and database = (select oid from pg_database where datname = current_database())";
+        while lock.query(waits, &[]).await.expect("an answer").is_empty() {}
+    };
+    let mut relay = rooms.relay();
+    let (from, entries) = relay.read().await.expect("entries");
+    let (posted, ()) = tokio::join!(relay.post(from, &entries), cut);
+    assert!(posted.is_err(), "{posted:?}");
+    lock.rollback().await.expect("the lock is gone");
+    rooms.whole().await;
+}

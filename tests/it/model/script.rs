@@ -2,8 +2,8 @@
 //!
 //! A line is a call and, after `=>`, words that must be in its answer: a reason, `key=value`, `field=name`. Beyond those
 //! words each answer must be the model's. `+1h` moves the clock. `freeze` and `unfreeze` do what quarantine does; `forget`
-//! drops what Redis remembers of ended holds and of grants, as it does by itself some time after the windows. After ` # ` stands the
-//! rule. At its end the table's account is compared with the model whole, and with the sums of its ledger rows.
+//! drops what Redis remembers of ended holds and of grants, as it does by itself some time after the windows. `ledger stops`
+//! keeps Postgres from taking rows, until `ledger goes-on`. After ` # ` stands the rule. At its end the table's account is compared with the model whole, and with the sums of its ledger rows.
 //!
 //! Lines that begin with `|` are sent at once; the numbers of their answers tell the order in which the model does the same.
 //!
@@ -89,6 +89,8 @@ struct Table<'a> {
     clients: Clients,
     model: Model,
     number: u64,
+    /// Holds a lock while the ledger is stopped.
+    lock: Option<tokio_postgres::Client>,
     /// The account that the lines are about.
     account_id: String,
     /// All that were created here.
@@ -105,6 +107,7 @@ impl<'a> Table<'a> {
             clients,
             model: Model::new(micros(&now.expect("the time")), SETTINGS),
             number: TABLES.fetch_add(1, Ordering::Relaxed),
+            lock: None,
             account_id: String::new(),
             accounts: BTreeSet::new(),
         }
@@ -150,6 +153,10 @@ impl<'a> Table<'a> {
             }
             "freeze" | "unfreeze" => return self.freeze(verb == "freeze").await,
             "forget" => return self.forget().await,
+            "ledger" => {
+                self.ledger(line.name() == "stops").await;
+                return Ok(());
+            }
             "rows" | "grants" | "holds" => self.list(verb).await?,
             by if by.starts_with('+') => return self.advance(span(&by[1..])).await,
             _ => {
@@ -221,6 +228,8 @@ impl<'a> Table<'a> {
 
     /// The last rows, the grants or the holds, as the ledger has them.
     async fn list(&mut self, what: &str) -> Result<Vec<String>, String> {
+        // These answers wait for the ledger only so long; the stack waits as long as a slow machine needs.
+        self.stack.drain().await;
         let account_id = self.account_id.clone();
         let told = |status: Status| format!("  refused: {status}");
         Ok(match what {
@@ -273,6 +282,24 @@ impl<'a> Table<'a> {
             self.model.unfreeze(&self.account_id);
         }
         Ok(())
+    }
+
+    /// What is posted waits for the lock; what is read does not.
+    async fn ledger(&mut self, stops: bool) {
+        if let Some(client) = self.lock.take() {
+            client.batch_execute("commit").await.expect("unlocked");
+            self.stack.drain().await;
+        }
+        // A table that fails before it goes on drops the connection, which ends the transaction too.
+        if stops {
+            let connected =
+                tokio_postgres::connect(&self.stack.postgres_url, tokio_postgres::NoTls).await;
+            let (client, connection) = connected.expect("Postgres answers");
+            tokio::spawn(connection);
+            let locked = client.batch_execute("begin; lock table events in exclusive mode");
+            locked.await.expect("a lock");
+            self.lock = Some(client);
+        }
     }
 
     /// Redis counts the lives of these keys on its own clock, which the test clock does not move.

@@ -105,6 +105,16 @@ fn i2_a_repeat_gives_the_first_outcome_with_the_status_of_now() {
     );
     table(
         "account a
+         grant g amount=10
+         ledger stops
+         reserve h amount=4 durability=ledger => pinned=g:4 durability=APPLIED # less than asked is no error: the effect exists
+         balance => held=4
+         ledger goes-on
+         reserve h amount=4 durability=ledger => replayed=true pinned=g:4 durability=LEDGER # I2: waits if it asks for more
+         rows => rows=free>held:g:4",
+    );
+    table(
+        "account a
          grant g amount=10 expires=1h
          revoke g => revoked=10 after=0
          grant g amount=10 expires=1h => replayed=true free=10 state=ACTIVE after=0 # I2",
