@@ -8,10 +8,23 @@ use crate::model::difference::name_of;
 use crate::model::operation::Reply;
 use crate::model::reference::Refusal;
 
-pub type Words = Vec<(&'static str, String)>;
+type Words = Vec<(&'static str, String)>;
 
 /// The words of an answer.
-pub fn reply(reply: &Reply) -> Words {
+pub fn reply(reply: &Reply) -> Vec<String> {
+    joined(words(reply))
+}
+
+/// The number of the account's last event when this was answered.
+pub fn sequence(reply: &Reply) -> Option<u64> {
+    after(reply).map(|balance| balance.sequence)
+}
+
+fn joined(words: Words) -> Vec<String> {
+    words.iter().map(|(k, v)| format!("{k}={v}")).collect()
+}
+
+fn words(reply: &Reply) -> Words {
     let mut words = match reply {
         Reply::CreateAccount(a) => {
             vec![again(a.replayed), reached(a.durability)]
@@ -95,7 +108,7 @@ pub fn refusal(refusal: &Refusal) -> Vec<String> {
 }
 
 /// The rows of the last event that has some, as `debit>credit:grant>other grant:amount`.
-pub fn last_rows(all: &[Transfer]) -> Words {
+pub fn last_rows(all: &[Transfer]) -> Vec<String> {
     let last = all.last().map_or(0, |row| row.sequence);
     let rows: Vec<&Transfer> = all.iter().filter(|row| row.sequence == last).collect();
     let told = rows.iter().map(|row| {
@@ -106,7 +119,7 @@ pub fn last_rows(all: &[Transfer]) -> Words {
         let (debit, credit) = (side(row.debit()), side(row.credit()));
         format!("{debit}>{credit}:{}{into}:{}", row.grant_id, row.amount)
     });
-    vec![
+    joined(vec![
         ("rows", told.collect::<Vec<_>>().join(",")),
         (
             "event",
@@ -116,7 +129,7 @@ pub fn last_rows(all: &[Transfer]) -> Words {
             "actor",
             rows.first().map_or(String::new(), |row| row.actor.clone()),
         ),
-    ]
+    ])
 }
 
 /// Grants, newest first, as `id=STATE:free:held`.
@@ -129,12 +142,12 @@ pub fn grants(all: &[Grant]) -> Vec<String> {
 }
 
 /// Holds, newest first, as `holds=id:STATE:amount,...`.
-pub fn holds(all: &[Hold]) -> Words {
+pub fn holds(all: &[Hold]) -> Vec<String> {
     let told = all.iter().map(|hold| {
         let state = hold_state(hold);
         format!("{}:{state}:{}", hold.hold_id, hold.amount)
     });
-    vec![("holds", told.collect::<Vec<_>>().join(","))]
+    joined(vec![("holds", told.collect::<Vec<_>>().join(","))])
 }
 
 fn side(side: LedgerAccount) -> String {

@@ -38,6 +38,56 @@ fn i1_every_mutating_call_is_safe_to_send_again() {
 }
 
 #[test]
+fn i1_calls_sent_twice_at_once_are_done_once() {
+    table(
+        "account a overdraft=9
+         | account b
+         | account b
+         in a
+         grant g amount=100
+         | reserve h1 amount=1
+         | reserve h1 amount=1
+         | charge c1 amount=3
+         | charge c1 amount=3
+         | reserve h2 amount=2
+         | grant g2 amount=5 kind=promo
+         | reserve h2 amount=2
+         | grant g2 amount=5 kind=promo
+         | reserve h3 amount=4 ttl=1h
+         | charge c2 amount=8
+         | charge c2 amount=8
+         | reserve h3 amount=4 ttl=1h
+         | reserve h4 amount=1 ttl=1h
+         balance => held=8 free=86 sequence=9 # I1, O1
+         | commit h1 part=a amount=0.25
+         | extend h2 id=x ttl=2h amount=1
+         | commit h1 part=b amount=0.25
+         | commit h1 part=a amount=0.25
+         | refund c1 id=r amount=2
+         | extend h2 id=x ttl=2h amount=1
+         | revoke g2
+         | release h4
+         | commit h1 part=b amount=0.25
+         | refund c1 id=r amount=2
+         | revoke g2
+         | release h4
+         balance => sequence=15
+         +1h
+         | commit h3 amount=3 part=late
+         | commit h2 amount=3
+         | charge c3 amount=1
+         | commit h3 amount=3 part=late
+         | charge c3 amount=1
+         | commit h2 amount=3
+         balance => held=0 sequence=20
+         | close
+         | close
+         | close
+         show => state=CLOSED",
+    );
+}
+
+#[test]
 fn i2_a_repeat_gives_the_first_outcome_with_the_status_of_now() {
     table(
         "account a

@@ -1,0 +1,102 @@
+//! The accounts that are metered, and the calls that meter them.
+
+use std::collections::HashMap;
+
+use holdbook::proto::{
+    CommitRequest, CreateAccountRequest, Durability, GrantCreditsRequest, GrantKind,
+    ReserveRequest, account_service_client::AccountServiceClient, commit_request::What,
+    grant_service_client::GrantServiceClient,
+};
+use tokio::task::JoinSet;
+use tonic::transport::Channel;
+
+use super::Outcome;
+
+pub const ACCOUNTS: usize = 10_000;
+/// Accounts in the making at once: each grant waits for the ledger once, so many wait together.
+const MAKERS: usize = 256;
+
+fn account_id(number: usize) -> String {
+    format!("bench-{number}")
+}
+
+/// Makes all accounts, each with a small allowance that the run uses up and a top-up that it does not.
+pub async fn create(channels: &[Channel]) -> Outcome<()> {
+    let mut makers = JoinSet::new();
+    for first in 0..MAKERS {
+        let channel = channels[first % channels.len()].clone();
+        makers.spawn(async move {
+            for number in (first..ACCOUNTS).step_by(MAKERS) {
+                create_one(channel.clone(), account_id(number)).await?;
+            }
+            Outcome::Ok(())
+        });
+    }
+    while let Some(made) = makers.join_next().await {
+        made??;
+    }
+    Ok(())
+}
+
+async fn create_one(channel: Channel, account_id: String) -> Outcome<()> {
+    let mut accounts = AccountServiceClient::new(channel.clone());
+    accounts
+        .create_account(CreateAccountRequest {
+            account_id: account_id.clone(),
+            overdraft_limit: Some("50".into()),
+            durability: Durability::Applied.into(),
+            ..CreateAccountRequest::default()
+        })
+        .await?;
+    let mut grants = GrantServiceClient::new(channel);
+    for (grant_id, kind, amount) in [
+        ("allowance", GrantKind::Allowance, "25"),
+        ("topup", GrantKind::TopUp, "1000000"),
+    ] {
+        grants
+            .grant_credits(GrantCreditsRequest {
+                account_id: account_id.clone(),
+                grant_id: grant_id.into(),
+                kind: kind.into(),
+                amount: amount.into(),
+                durability: Durability::Applied.into(),
+                ..GrantCreditsRequest::default()
+            })
+            .await?;
+    }
+    Ok(())
+}
+
+/// The job of a number: on an account that looks drawn by lot, under a hold id that no other job has.
+pub fn reserve(phase: &str, number: u64) -> ReserveRequest {
+    ReserveRequest {
+        account_id: account_id(spread(number)),
+        hold_id: hold_id(phase, number),
+        amount: "1.5".into(),
+        labels: HashMap::from([
+            ("project".to_owned(), "feature-film".to_owned()),
+            ("node".to_owned(), format!("node-{}", number % 64)),
+        ]),
+        ..ReserveRequest::default()
+    }
+}
+
+/// The end of the same job, a little under its hold.
+pub fn commit(phase: &str, number: u64) -> CommitRequest {
+    CommitRequest {
+        account_id: account_id(spread(number)),
+        hold_id: hold_id(phase, number),
+        what: Some(What::Amount("1.25".into())),
+        ..CommitRequest::default()
+    }
+}
+
+fn hold_id(phase: &str, number: u64) -> String {
+    format!("{phase}-{number:08}")
+}
+
+/// A multiplier without a common factor with the count visits every account before one comes twice.
+fn spread(number: u64) -> usize {
+    const STRIDE: u64 = 7919;
+    usize::try_from(number.wrapping_mul(STRIDE) % ACCOUNTS as u64).unwrap_or_default()
+}

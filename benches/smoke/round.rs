@@ -1,0 +1,238 @@
+//! One round: each of the three servers' calls in turn, alone and together.
+
+use std::{fmt, time::Duration};
+
+use holdbook::proto::{
+    NoopRequest, NoopResponse, bench_service_client::BenchServiceClient,
+    metering_service_client::MeteringServiceClient,
+};
+use tokio::process::Child;
+use tonic::transport::{Channel, Endpoint};
+
+use super::{
+    DRAIN_MAX, Outcome, bare, customers,
+    load::{self, CONNECTIONS, Load, Times},
+    stack::Stack,
+};
+
+/// Blocks in which one caller's calls alternate, and calls in each.
+const BLOCKS: u64 = 4;
+const BLOCK_CALLS: u64 = 750;
+/// How long many callers reserve and commit, and how long they do nothing on each server.
+const PAIRS_LENGTH: Duration = Duration::from_secs(4);
+const NOOP_LENGTH: Duration = Duration::from_secs(2);
+/// Of the warm-up, for each load.
+const WARM_UP: Duration = Duration::from_millis(500);
+
+/// One caller.
+pub struct Alone {
+    pub reserve: Times,
+    pub noop: Times,
+    pub bare: Times,
+}
+
+/// Many callers.
+pub struct Together {
+    /// Reserve and Commit; the time is until the ledger had them all.
+    pub pairs: Load,
+    /// The same, until they were answered.
+    pub answered_per_s: f64,
+    pub lag_entries: u64,
+    pub drained_after: Duration,
+    pub noop: Load,
+    pub bare: Load,
+}
+
+/// What a round came to.
+pub struct Round {
+    pub alone: Alone,
+    pub together: Together,
+}
+
+impl Round {
+    /// Against the faster of both no-ops.
+    pub fn reserve_p50_vs_noop(&self) -> f64 {
+        let Alone {
+            reserve,
+            noop,
+            bare,
+        } = &self.alone;
+        reserve.p50_ms() / noop.p50_ms().min(bare.p50_ms())
+    }
+
+    /// Against the faster of both no-ops.
+    pub fn unary_calls_vs_noop(&self) -> f64 {
+        let Together {
+            pairs, noop, bare, ..
+        } = &self.together;
+        pairs.calls_per_s() / noop.calls_per_s().max(bare.calls_per_s())
+    }
+}
+
+impl fmt::Display for Round {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (alone, together) = (&self.alone, &self.together);
+        write!(
+            f,
+            "reserve {:.3} ms, no-ops {:.3} and {:.3} ms, {:.2}; {:.0} calls/s, no-ops {:.0} and {:.0}/s, {:.2}; ledger {} entries behind, drained in {} ms",
+            alone.reserve.p50_ms(),
+            alone.noop.p50_ms(),
+            alone.bare.p50_ms(),
+            self.reserve_p50_vs_noop(),
+            together.pairs.calls_per_s(),
+            together.noop.calls_per_s(),
+            together.bare.calls_per_s(),
+            self.unary_calls_vs_noop(),
+            together.lag_entries,
+            together.drained_after.as_millis(),
+        )
+    }
+}
+
+/// Connections to both servers.
+pub struct Callers {
+    pub service: Vec<Channel>,
+    bare: Vec<Channel>,
+    /// Ends with this.
+    _bare_server: Child,
+}
+
+async fn connect(url: &str) -> Outcome<Vec<Channel>> {
+    let mut channels = Vec::with_capacity(CONNECTIONS);
+    for _ in 0..CONNECTIONS {
+        channels.push(Endpoint::from_shared(url.to_owned())?.connect().await?);
+    }
+    Ok(channels)
+}
+
+async fn noop(channel: Channel, number: u64) -> Outcome<u64> {
+    let request = NoopRequest {
+        reserve: Some(customers::reserve("noop", number)),
+    };
+    BenchServiceClient::new(channel).noop(request).await?;
+    Ok(1)
+}
+
+/// Reserve and Commit of one job.
+async fn pair(channel: Channel, phase: String, number: u64) -> Outcome<u64> {
+    let mut metering = MeteringServiceClient::new(channel);
+    metering.reserve(customers::reserve(&phase, number)).await?;
+    metering.commit(customers::commit(&phase, number)).await?;
+    Ok(2)
+}
+
+impl Callers {
+    /// Starts the bare server with an answer that the service gave, and connects to both.
+    pub async fn connect(stack: &Stack) -> Outcome<Self> {
+        let service = connect(stack.url()).await?;
+        let mut bench = BenchServiceClient::new(service[0].clone());
+        let request = NoopRequest {
+            reserve: Some(customers::reserve("noop", 0)),
+        };
+        let answer: NoopResponse = bench.noop(request).await?.into_inner();
+        let (bare_server, url) = bare::start(&answer, stack.folder()).await?;
+        Ok(Self {
+            service,
+            bare: connect(&url).await?,
+            _bare_server: bare_server,
+        })
+    }
+
+    /// Connections, caches and the allocator find their sizes.
+    pub async fn warm_up(&self, stack: &Stack) -> Outcome<()> {
+        load::together(&self.bare, WARM_UP, noop).await?;
+        load::together(&self.service, WARM_UP, noop).await?;
+        let turn = |channel, number| pair(channel, "warm".to_owned(), number);
+        load::together(&self.service, WARM_UP, turn).await?;
+        stack.drain(DRAIN_MAX).await?;
+        Ok(())
+    }
+
+    pub async fn round(&self, stack: &Stack, number: usize) -> Outcome<Round> {
+        Ok(Round {
+            alone: self.alone(stack, number).await?,
+            together: self.together(stack, number).await?,
+        })
+    }
+
+    /// The ledger has everything before a no-op is timed, so that its work does not slow that down.
+    async fn alone(&self, stack: &Stack, round: usize) -> Outcome<Alone> {
+        let mut alone = Alone {
+            reserve: Times::new()?,
+            noop: Times::new()?,
+            bare: Times::new()?,
+        };
+        let phase = format!("alone{round}");
+        for block in 0..BLOCKS {
+            let numbers = block * BLOCK_CALLS..(block + 1) * BLOCK_CALLS;
+            let service = self.service[0].clone();
+            let times = load::alone(numbers.clone(), async |number| {
+                let mut metering = MeteringServiceClient::new(service.clone());
+                metering.reserve(customers::reserve(&phase, number)).await?;
+                Ok(())
+            });
+            alone.reserve.add(&times.await?)?;
+            stack.drain(DRAIN_MAX).await?;
+            for (channels, times) in [
+                (&self.service, &mut alone.noop),
+                (&self.bare, &mut alone.bare),
+            ] {
+                let idle = load::alone(numbers.clone(), async |number| {
+                    noop(channels[0].clone(), number).await.map(drop)
+                });
+                times.add(&idle.await?)?;
+            }
+        }
+        self.finish(&phase, BLOCKS * BLOCK_CALLS).await?;
+        stack.drain(DRAIN_MAX).await?;
+        Ok(alone)
+    }
+
+    /// Commits the holds that one caller left open, untimed.
+    async fn finish(&self, phase: &str, count: u64) -> Outcome<()> {
+        let phase = phase.to_owned();
+        let turn = move |channel, number| {
+            let phase = phase.clone();
+            async move {
+                let mut metering = MeteringServiceClient::new(channel);
+                metering.commit(customers::commit(&phase, number)).await?;
+                Ok(1)
+            }
+        };
+        load::together_up_to(&self.service, Duration::MAX, count, turn).await?;
+        Ok(())
+    }
+
+    /// In every second round the no-ops come first, so that what drifts on the machine does not always meet the same one.
+    async fn together(&self, stack: &Stack, round: usize) -> Outcome<Together> {
+        let idle = async || {
+            let service = load::together(&self.service, NOOP_LENGTH, noop).await?;
+            let bare = load::together(&self.bare, NOOP_LENGTH, noop).await?;
+            Outcome::Ok((service, bare))
+        };
+        let early = if round.is_multiple_of(2) {
+            Some(idle().await?)
+        } else {
+            None
+        };
+        let phase = format!("together{round}");
+        let turn = move |channel, number| pair(channel, phase.clone(), number);
+        let mut pairs = load::together(&self.service, PAIRS_LENGTH, turn).await?;
+        let answered_per_s = pairs.calls_per_s();
+        let lag_entries = stack.lag().await?;
+        let drained_after = stack.drain(DRAIN_MAX).await?;
+        pairs.took += drained_after;
+        let (noop, bare) = match early {
+            Some(both) => both,
+            None => idle().await?,
+        };
+        Ok(Together {
+            pairs,
+            answered_per_s,
+            lag_entries,
+            drained_after,
+            noop,
+            bare,
+        })
+    }
+}
