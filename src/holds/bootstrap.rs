@@ -97,8 +97,10 @@ pub struct Meta {
     pub service: Option<String>,
     /// Where the test clock stands.
     pub test_clock: Option<Micros>,
-    /// The epoch of the newest entry in the stream.
-    pub newest_entry: Option<u64>,
+    /// The last entry that was written.
+    pub n: u64,
+    /// Epoch and number of the newest entry in the stream.
+    pub newest_entry: Option<(u64, u64)>,
 }
 
 /// The Redis server, as it says itself.
@@ -131,9 +133,11 @@ impl Holds {
             partitions: fields.get("partitions").and_then(|text| text.parse().ok()),
             service: fields.get("service").cloned(),
             test_clock: fields.get("clock").and_then(|text| text.parse().ok()),
-            newest_entry: newest
-                .first()
-                .and_then(|(id, _)| id.split_once('-')?.0.parse().ok()),
+            n: number("n").unwrap_or(0),
+            newest_entry: newest.first().and_then(|(id, _)| {
+                let (epoch, n) = id.split_once('-')?;
+                Some((epoch.parse().ok()?, n.parse().ok()?))
+            }),
         })
     }
 

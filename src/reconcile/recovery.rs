@@ -148,7 +148,8 @@ impl Recovery {
             && meta.open
             && meta.epoch == Some(row.epoch)
             && meta.replication_id.as_ref() == recorded
-            && Some(&server.replication_id) == recorded;
+            && Some(&server.replication_id) == recorded
+            && is_whole(row, &meta);
         if open {
             let replication_id = row.replication_id.clone();
             self.relay.reached(row.cursor);
@@ -295,6 +296,13 @@ impl Recovery {
     }
 }
 
+/// The stream ends where the partition says, and not before the ledger's cursor. Both were read after the row, so neither can be behind
+/// by mere movement.
+fn is_whole(row: &EraRow, meta: &Meta) -> bool {
+    let newest = meta.newest_entry.filter(|(epoch, _)| *epoch == row.epoch);
+    meta.n >= row.cursor.n && newest.is_some_and(|(_, n)| n >= meta.n)
+}
+
 /// Greater than any that the ledger, Redis or its stream know, and than the clock's milliseconds: an epoch never returns.
 fn new_epoch(row: &EraRow, meta: &Meta, now: i64) -> u64 {
     let clock = u64::try_from(now / 1000).unwrap_or(0);
@@ -302,7 +310,7 @@ fn new_epoch(row: &EraRow, meta: &Meta, now: i64) -> u64 {
         row.epoch,
         row.cursor.epoch,
         meta.epoch.unwrap_or(0),
-        meta.newest_entry.unwrap_or(0),
+        meta.newest_entry.map_or(0, |(epoch, _)| epoch),
     ];
     known
         .into_iter()

@@ -243,6 +243,8 @@ impl Relay {
                 Err(error) => {
                     self.complain(&error);
                     self.forget();
+                    // Whoever should have been frozen meanwhile is frozen now.
+                    started = false;
                     backoff = (backoff * 2).min(BACKOFF.1);
                     backoff
                 }

@@ -147,7 +147,7 @@ impl Stack {
     /// Freezes an account, as quarantine does.
     pub async fn freeze(&self, account_id: &str) {
         self.service
-            .holds()
+            .memory()
             .freeze(account_id)
             .await
             .expect("Redis answers");
@@ -156,7 +156,7 @@ impl Stack {
     /// The opposite.
     pub async fn unfreeze(&self, account_id: &str) {
         self.service
-            .holds()
+            .memory()
             .unfreeze(account_id)
             .await
             .expect("Redis answers");
