@@ -43,6 +43,11 @@ pub enum ServiceError {
     Serve(String),
 }
 
+/// Between two looks at a partition that is being recovered.
+const DRAIN_PAUSE: Duration = Duration::from_millis(50);
+/// How long one look waits for the ledger.
+const DRAIN_LOOK: Duration = Duration::from_secs(2);
+
 /// A running service.
 pub struct Service {
     address: SocketAddr,
@@ -243,21 +248,28 @@ impl Service {
         &self.memory
     }
 
-    /// Waits until the ledger has all that is in the streams now, at most `limit`; says whether it has.
+    /// Waits until the ledger has all that is in the streams now, at most `limit`, across recoveries; says whether it has.
     pub async fn drained(&self, limit: Duration) -> bool {
-        for partition in 0..self.holds.partitions() {
-            let Ok(head) = self.holds.head(partition).await else {
-                return false;
-            };
-            if !self
-                .waits
-                .wait_for(partition, head.epoch, head.n, limit)
-                .await
-            {
-                return false;
+        let all = async {
+            for partition in 0..self.holds.partitions() {
+                while !self.has_drained(partition).await {
+                    tokio::time::sleep(DRAIN_PAUSE).await;
+                }
             }
+        };
+        tokio::time::timeout(limit, all).await.is_ok()
+    }
+
+    async fn has_drained(&self, partition: u32) -> bool {
+        let era = self.holds.era(partition);
+        match self.holds.head(partition).await {
+            Ok(head) if head.epoch == era.epoch => {
+                self.waits
+                    .wait_for(partition, head.epoch, head.n, DRAIN_LOOK)
+                    .await
+            }
+            _ => false,
         }
-        true
     }
 
     /// Stops: no new calls, those in flight are answered, the ledger catches up, each within the limit; what is left then

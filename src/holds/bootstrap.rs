@@ -95,8 +95,6 @@ pub struct Meta {
     pub partitions: Option<u32>,
     /// The service that it belongs to.
     pub service: Option<String>,
-    /// Where the test clock stands.
-    pub test_clock: Option<Micros>,
     /// The last entry that was written.
     pub n: u64,
     /// Epoch and number of the newest entry in the stream.
@@ -132,7 +130,6 @@ impl Holds {
             replication_id: fields.get("replid").cloned(),
             partitions: fields.get("partitions").and_then(|text| text.parse().ok()),
             service: fields.get("service").cloned(),
-            test_clock: fields.get("clock").and_then(|text| text.parse().ok()),
             n: number("n").unwrap_or(0),
             newest_entry: newest.first().and_then(|(id, _)| {
                 let (epoch, n) = id.split_once('-')?;

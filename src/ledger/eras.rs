@@ -66,13 +66,17 @@ impl Ledger {
         Ok(row.get(0))
     }
 
-    /// Where the test clock stands; `None` if it was never moved.
+    /// Where the test clock stands; at its first start, at `first`.
     ///
     /// # Errors
-    /// Postgres does not answer.
-    pub async fn test_clock_at(&self) -> Result<Option<Micros>, LedgerError> {
-        let rows = self.rows("select test_clock_at from settings", &[]).await?;
-        Ok(rows.first().and_then(|row| row.get(0)))
+    /// Postgres does not answer, or was never set up.
+    pub async fn test_clock_at(&self, first: Micros) -> Result<Micros, LedgerError> {
+        let sql = "update settings set test_clock_at = coalesce(test_clock_at, $1) returning test_clock_at";
+        let rows = self.rows(sql, &[&first]).await?;
+        let row = rows
+            .first()
+            .ok_or_else(|| LedgerError::Setup("the ledger was not set up".into()))?;
+        Ok(row.get(0))
     }
 
     /// Records where the test clock stands.

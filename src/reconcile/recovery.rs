@@ -192,9 +192,10 @@ impl Recovery {
         lease
             .cross(from, era.epoch, &era.replication_id, drained)
             .await?;
-        let clock = match self.ledger.test_clock_at().await? {
-            recorded if self.test_clock => Some(recorded.or(meta.test_clock).unwrap_or(now)),
-            _ => None,
+        let clock = if self.test_clock {
+            Some(self.ledger.test_clock_at(now).await?)
+        } else {
+            None
         };
         if !self
             .holds

@@ -170,6 +170,25 @@ impl Stack {
         );
     }
 
+    /// Empties Redis once the ledger has everything.
+    pub async fn forget(&self) {
+        self.drain().await;
+        self.redis_says("FLUSHALL").await;
+    }
+
+    /// One command of an operator's.
+    pub async fn redis_says(&self, command: &str) {
+        let client = redis::Client::open(self.redis.url()).expect("a URL");
+        let mut connection = client
+            .get_multiplexed_async_connection()
+            .await
+            .expect("Redis answers");
+        let _: redis::Value = redis::cmd(command)
+            .query_async(&mut connection)
+            .await
+            .expect("Redis does it");
+    }
+
     /// Waits until the ledger has everything, then audits both stores.
     pub async fn balanced(&self) {
         self.drain().await;
