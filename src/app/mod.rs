@@ -11,6 +11,6 @@ mod service;
 pub use self::{
     commands::{CommandError, audit, migrate, serve},
     dev::{dev, replay_dev},
-    open::{OpenError, partitions as open_partitions},
+    open::{OpenError, stores as open_stores},
     service::{Service, ServiceError},
 };

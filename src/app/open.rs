@@ -6,7 +6,13 @@ use crate::{
     config::Config,
     holds::{Holds, HoldsError, Options, ServerProblem, Settings, server_problems},
     ledger::{Ledger, LedgerError},
+    reconcile::{Look, Recovery, RecoveryError},
 };
+
+/// How long a start waits for a partition that another process recovers, or for a store.
+const OPEN_LIMIT: Duration = Duration::from_secs(30);
+/// Between two looks.
+const OPEN_PAUSE: Duration = Duration::from_millis(100);
 
 /// Why the service cannot open its stores.
 #[derive(Debug, thiserror::Error)]
@@ -20,9 +26,12 @@ pub enum OpenError {
     /// The server would lose credits.
     #[error("this Redis must not keep credits: {0} (--allow-volatile-redis for a trial)")]
     Unfit(ServerProblem),
-    /// The two stores tell different stories.
-    #[error("{0}")]
-    Disagree(String),
+    /// A partition cannot be opened.
+    #[error(transparent)]
+    Recovery(#[from] RecoveryError),
+    /// Another process has been recovering a partition for too long.
+    #[error("another process has been recovering a partition for {} s", OPEN_LIMIT.as_secs())]
+    Busy,
 }
 
 /// Microseconds of a configured time span; all are far below the range.
@@ -56,63 +65,45 @@ pub fn holds(
     })
 }
 
-/// Opens every partition, at the first start by setting it up in the ledger first and then in Redis: a crash in between is
-/// mended by the next start.
+/// Makes sure that both stores are fit and set up, and opens every partition: the first start is a recovery, too.
 ///
 /// # Errors
-/// A store does not answer, is unfit, or the two disagree.
-pub async fn partitions(config: &Config, holds: &Holds, ledger: &Ledger) -> Result<(), OpenError> {
-    if !config.allow_volatile_redis
-        && let Some(problem) = server_problems(config.redis_url.expose())
-            .await?
-            .into_iter()
-            .next()
-    {
+/// A store does not answer, is unfit, or the two are not of one service.
+pub async fn partitions(watchers: &mut [Recovery]) -> Result<(), OpenError> {
+    for watcher in watchers {
+        let deadline = tokio::time::Instant::now() + OPEN_LIMIT;
+        loop {
+            match watcher.step().await {
+                Ok(Look::Open | Look::Recovered) => break,
+                Ok(Look::Elsewhere) if tokio::time::Instant::now() < deadline => {}
+                Err(error) if error.passes() && tokio::time::Instant::now() < deadline => {
+                    tracing::warn!(%error, "a partition cannot be opened yet");
+                }
+                Ok(Look::Elsewhere) => return Err(OpenError::Busy),
+                Err(error) => return Err(error.into()),
+            }
+            tokio::time::sleep(OPEN_PAUSE).await;
+        }
+    }
+    Ok(())
+}
+
+/// Refuses a Redis that would lose credits, and records at the first start what never changes.
+///
+/// # Errors
+/// A store does not answer or is unfit, or the ledger was set up otherwise.
+pub async fn stores(config: &Config, holds: &Holds, ledger: &Ledger) -> Result<(), OpenError> {
+    let problems = server_problems(config.redis_url.expose()).await?;
+    let grave = |problem: &ServerProblem| {
+        !config.allow_volatile_redis || *problem == ServerProblem::NoHistory
+    };
+    if let Some(problem) = problems.into_iter().find(grave) {
         return Err(OpenError::Unfit(problem));
     }
-    let now = holds.server_time().await?;
     // An epoch grows with time, so that one never comes back.
-    let epoch = u64::try_from(now / 1000).unwrap_or(1);
-    let rows = ledger
+    let epoch = u64::try_from(holds.server_time().await? / 1000).unwrap_or(1);
+    ledger
         .bootstrap(u32::from(config.partitions), config.test_clock, epoch)
         .await?;
-    for row in rows {
-        let (id, recorded) = (row.id, row.cursor);
-        let mut opened = holds.open(id, None, None).await?;
-        if opened.epoch.is_none() && recorded.n == 0 {
-            opened = holds
-                .open(id, Some(recorded.epoch), config.test_clock.then_some(now))
-                .await?;
-        }
-        let Some(found) = opened.epoch else {
-            return Err(OpenError::Disagree(format!(
-                "Redis has lost partition {id}: the ledger has its entries up to {recorded}, Redis knows nothing of it"
-            )));
-        };
-        if found != recorded.epoch {
-            return Err(OpenError::Disagree(format!(
-                "partition {id} is at epoch {found} in Redis and {} in the ledger: are these the two stores of one service?",
-                recorded.epoch
-            )));
-        }
-        if opened.partitions != holds.partitions() {
-            return Err(OpenError::Disagree(format!(
-                "Redis was set up with {} partitions, the configuration says {}",
-                opened.partitions,
-                holds.partitions()
-            )));
-        }
-        if opened.test_clock != config.test_clock {
-            let kind = if opened.test_clock {
-                "a test clock"
-            } else {
-                "the real clock"
-            };
-            return Err(OpenError::Disagree(format!(
-                "Redis was set up with {kind}; start with the same"
-            )));
-        }
-        holds.set_epoch(id, found);
-    }
     Ok(())
 }

@@ -16,7 +16,7 @@ use crate::{
     config::Config,
     holds::Holds,
     ledger::Ledger,
-    reconcile::{LedgerWait, Memory, Relay, RelayOptions, Sweeper},
+    reconcile::{LedgerWait, Memory, Recovery, Relay, RelayOptions, Sweeper},
     rpc::{self, Bounds, Core, Extras, Measure},
     telemetry::Metrics,
 };
@@ -43,12 +43,18 @@ pub enum ServiceError {
     Serve(String),
 }
 
+/// Between two looks at a partition that is being recovered.
+const DRAIN_PAUSE: Duration = Duration::from_millis(50);
+/// How long one look waits for the ledger.
+const DRAIN_LOOK: Duration = Duration::from_secs(2);
+
 /// A running service.
 pub struct Service {
     address: SocketAddr,
     admin_address: SocketAddr,
     holds: Holds,
     ledger: Ledger,
+    memory: Memory,
     waits: LedgerWait,
     health: HealthReporter,
     readiness: watch::Sender<Readiness>,
@@ -109,7 +115,7 @@ impl Service {
         let ledger = Ledger::connect(config.postgres_url.expose(), config.postgres_pool)
             .await
             .map_err(OpenError::from)?;
-        open::partitions(config, &holds, &ledger).await?;
+        open::stores(config, &holds, &ledger).await?;
         let waits = LedgerWait::new(&ledger).await.map_err(OpenError::from)?;
         let (others, fed) = (ledger.clone(), waits.clone());
         let until = stopping.subscribe();
@@ -126,33 +132,53 @@ impl Service {
             pause: config.relay_pause,
             tail: config.stream_tail,
         };
-        for partition in 0..holds.partitions() {
-            let relay = Relay::new(
-                partition,
-                holds.clone(),
-                ledger.clone(),
-                waits.clone(),
-                Arc::clone(&instruments),
-                options,
-            );
-            background.spawn(relay.run(stopping.subscribe()));
-            let sweeper = Sweeper::new(partition, holds.clone(), Arc::clone(&instruments));
-            background.spawn(sweeper.run(stopping.subscribe()));
-        }
-
         let memory = Memory::new(
             holds.clone(),
             ledger.clone(),
             waits.clone(),
             config.ledger_wait,
         );
+        let relay = |partition| {
+            let (instruments, waits) = (Arc::clone(&instruments), waits.clone());
+            Relay::new(
+                partition,
+                holds.clone(),
+                ledger.clone(),
+                waits,
+                instruments,
+                options,
+            )
+        };
+        let watcher = |partition| {
+            Recovery::new(
+                partition,
+                holds.clone(),
+                ledger.clone(),
+                relay(partition),
+                config.test_clock,
+            )
+        };
+        let mut watchers: Vec<_> = (0..holds.partitions()).map(watcher).collect();
+        open::partitions(&mut watchers).await?;
+        for (partition, watcher) in (0..).zip(watchers) {
+            background.spawn(watcher.run(stopping.subscribe()));
+            background.spawn(relay(partition).run(stopping.subscribe()));
+            let sweeper = Sweeper::new(
+                partition,
+                holds.clone(),
+                memory.clone(),
+                Arc::clone(&instruments),
+            );
+            background.spawn(sweeper.run(stopping.subscribe()));
+        }
+
         let bounds = Bounds {
             default_ttl: micros(config.default_ttl),
             max_ttl: micros(config.max_ttl),
             max_lifetime: micros(config.max_lifetime),
         };
         let core = Core {
-            memory,
+            memory: memory.clone(),
             ledger: ledger.clone(),
             waits: waits.clone(),
             ledger_wait: config.ledger_wait,
@@ -160,7 +186,7 @@ impl Service {
             instruments: Arc::clone(&instruments),
         };
         let extras = Extras {
-            test_clock: config.test_clock.then(|| holds.clone()),
+            test_clock: config.test_clock.then(|| (holds.clone(), ledger.clone())),
             bench: config.bench,
         };
         let (routes, health) = rpc::routes(Arc::new(core), extras).await?;
@@ -180,6 +206,7 @@ impl Service {
             admin_address,
             holds,
             ledger,
+            memory,
             waits,
             health,
             readiness,
@@ -215,21 +242,34 @@ impl Service {
         &self.ledger
     }
 
-    /// Waits until the ledger has all that is in the streams now, at most `limit`; says whether it has.
+    /// Operations as the service runs them.
+    #[must_use]
+    pub const fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
+    /// Waits until the ledger has all that is in the streams now, at most `limit`, across recoveries; says whether it has.
     pub async fn drained(&self, limit: Duration) -> bool {
-        for partition in 0..self.holds.partitions() {
-            let Ok(head) = self.holds.head(partition).await else {
-                return false;
-            };
-            if !self
-                .waits
-                .wait_for(partition, head.epoch, head.n, limit)
-                .await
-            {
-                return false;
+        let all = async {
+            for partition in 0..self.holds.partitions() {
+                while !self.has_drained(partition).await {
+                    tokio::time::sleep(DRAIN_PAUSE).await;
+                }
             }
+        };
+        tokio::time::timeout(limit, all).await.is_ok()
+    }
+
+    async fn has_drained(&self, partition: u32) -> bool {
+        let era = self.holds.era(partition);
+        match self.holds.head(partition).await {
+            Ok(head) if head.epoch == era.epoch => {
+                self.waits
+                    .wait_for(partition, head.epoch, head.n, DRAIN_LOOK)
+                    .await
+            }
+            _ => false,
         }
-        true
     }
 
     /// Stops: no new calls, those in flight are answered, the ledger catches up, each within the limit; what is left then

@@ -35,6 +35,8 @@ pub struct Entry {
     pub bad: Vec<BadEvent>,
     /// One for each account that the batch changed.
     pub images: Vec<AccountImage>,
+    /// Accounts whose spent grants changed, and those in Redis' own packed form.
+    pub spent: Vec<(String, Vec<u8>)>,
 }
 
 /// An account as it stands after an event: what a lost account is loaded from.

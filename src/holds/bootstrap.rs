@@ -1,10 +1,10 @@
-//! How a partition opens, what a server must be, and the test clock.
+//! How a partition is fenced and opened, what a server must be, and the test clock.
 
 use std::collections::HashMap;
 
 use redis::{Cmd, Value};
 
-use super::{Holds, HoldsError, connection::Connection};
+use super::{Era, Holds, HoldsError, connection::Connection};
 use crate::domain::account::Micros;
 
 /// What is wrong with a Redis server that is to keep credits.
@@ -60,55 +60,144 @@ pub async fn server_problems(url: &str) -> Result<Vec<ServerProblem>, HoldsError
     Ok(problems)
 }
 
-/// Opens a partition that has never been open; answers the epoch that it has then, or had.
-const OPEN: &str = r"
-local epoch = redis.call('HGET', KEYS[1], 'epoch')
-if epoch then return { epoch, redis.call('HGET', KEYS[1], 'partitions'), redis.call('HEXISTS', KEYS[1], 'clock') } end
-if ARGV[2] == '' then return { '', '', 0 } end
-if ARGV[3] ~= '' then redis.call('HSET', KEYS[1], 'clock', ARGV[3]) end
-redis.call('HSET', KEYS[1], 'epoch', ARGV[2], 'partitions', ARGV[1], 'n', '0', 'ledger_n', '0', 'open', '1')
-return { ARGV[2], ARGV[1], ARGV[3] ~= '' and 1 or 0 }";
+/// The server is a master with the id that is named; nothing else was decided by it.
+const SAME_SERVER: &str = r"
+local info = redis.call('INFO', 'replication')
+if not info:find('role:master', 1, true) or info:match('master_replid:(%x+)') ~= ARGV[2] then return 0 end
+local function newer(epoch) return epoch and tonumber(epoch) > tonumber(ARGV[1]) end
+";
 
-/// What Redis records of a partition.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Opened {
-    /// Its epoch; `None` if Redis does not know the partition.
+/// Closes a partition at a new epoch: from here on no call of an older one does anything.
+const FENCE: &str = r"
+if newer(redis.call('HGET', KEYS[1], 'epoch')) then return 0 end
+redis.call('HSET', KEYS[1], 'epoch', ARGV[1], 'replid', ARGV[2], 'partitions', ARGV[3], 'service', ARGV[4], 'open', '0')
+return 1";
+
+/// Opens a partition at the epoch that fenced it. The entry `epoch-0` names the position that it follows.
+const OPEN: &str = r"
+local epoch, replid = unpack(redis.call('HMGET', KEYS[1], 'epoch', 'replid'))
+if epoch ~= ARGV[1] or replid ~= ARGV[2] then return 0 end
+redis.call('XADD', KEYS[2], ARGV[1] .. '-0', 'after', ARGV[3])
+if ARGV[4] ~= '' then redis.call('HSET', KEYS[1], 'clock', ARGV[4]) end
+redis.call('HSET', KEYS[1], 'n', '0', 'ledger_n', '0', 'open', '1')
+return 1";
+
+/// What Redis records of a partition; each `None` if it does not.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Meta {
+    /// Its epoch.
     pub epoch: Option<u64>,
-    /// How many partitions it was set up with.
-    pub partitions: u32,
-    /// Its time is a test clock.
-    pub test_clock: bool,
+    /// Calls are taken.
+    pub open: bool,
+    /// The replication id under which it was opened.
+    pub replication_id: Option<String>,
+    /// How many partitions there are.
+    pub partitions: Option<u32>,
+    /// The service that it belongs to.
+    pub service: Option<String>,
+    /// The last entry that was written.
+    pub n: u64,
+    /// Epoch and number of the newest entry in the stream.
+    pub newest_entry: Option<(u64, u64)>,
+}
+
+/// The Redis server, as it says itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Server {
+    /// It takes writes of its own.
+    pub master: bool,
+    /// Its history; another one after a restart, a promotion, a resync.
+    pub replication_id: String,
 }
 
 impl Holds {
-    /// What Redis records of a partition; where there is nothing and `epoch` is given, opens it at that epoch.
+    /// What Redis records of a partition.
+    ///
+    /// # Errors
+    /// Redis did not answer.
+    pub async fn meta(&self, partition: u32) -> Result<Meta, HoldsError> {
+        let keys = &self.partition(partition).keys;
+        let mut cmd = redis::cmd("HGETALL");
+        cmd.arg(keys.meta());
+        let fields: HashMap<String, String> = self.aside(partition, &cmd).await?;
+        let mut newest = redis::cmd("XREVRANGE");
+        newest.arg(keys.log()).arg("+").arg("-").arg("COUNT").arg(1);
+        let newest: Vec<(String, Value)> = self.aside(partition, &newest).await?;
+        let number = |name: &str| fields.get(name).and_then(|text| text.parse().ok());
+        Ok(Meta {
+            epoch: number("epoch"),
+            open: fields.get("open").is_some_and(|open| open == "1"),
+            replication_id: fields.get("replid").cloned(),
+            partitions: fields.get("partitions").and_then(|text| text.parse().ok()),
+            service: fields.get("service").cloned(),
+            n: number("n").unwrap_or(0),
+            newest_entry: newest.first().and_then(|(id, _)| {
+                let (epoch, n) = id.split_once('-')?;
+                Some((epoch.parse().ok()?, n.parse().ok()?))
+            }),
+        })
+    }
+
+    /// The server behind a partition.
+    ///
+    /// # Errors
+    /// Redis did not answer.
+    pub async fn server(&self, partition: u32) -> Result<Server, HoldsError> {
+        let mut cmd = redis::cmd("INFO");
+        cmd.arg("replication");
+        let info: String = self.aside(partition, &cmd).await?;
+        let fact = |name: &str| {
+            info.lines()
+                .find_map(|line| line.strip_prefix(name))
+                .map(str::trim)
+        };
+        Ok(Server {
+            master: fact("role:") == Some("master"),
+            replication_id: fact("master_replid:").unwrap_or_default().to_owned(),
+        })
+    }
+
+    /// Closes a partition at a new era, on the server that the era names only; says whether it is.
+    ///
+    /// # Errors
+    /// Redis did not answer.
+    pub async fn fence(
+        &self,
+        partition: u32,
+        era: &Era,
+        service: &str,
+    ) -> Result<bool, HoldsError> {
+        let mut cmd = redis::cmd("EVAL");
+        cmd.arg(format!("{SAME_SERVER}{FENCE}"))
+            .arg(1)
+            .arg(self.partition(partition).keys.meta());
+        cmd.arg(era.epoch)
+            .arg(&era.replication_id)
+            .arg(self.partitions())
+            .arg(service);
+        Ok(self.aside::<i64>(partition, &cmd).await? == 1)
+    }
+
+    /// Opens a partition at the era that fenced it; `after` is the position that it follows. Says whether it is.
     ///
     /// # Errors
     /// Redis did not answer.
     pub async fn open(
         &self,
         partition: u32,
-        epoch: Option<u64>,
+        era: &Era,
+        after: &str,
         test_clock: Option<Micros>,
-    ) -> Result<Opened, HoldsError> {
+    ) -> Result<bool, HoldsError> {
+        let keys = &self.partition(partition).keys;
         let mut cmd = redis::cmd("EVAL");
-        cmd.arg(OPEN)
-            .arg(1)
-            .arg(self.partition(partition).keys.meta())
-            .arg(self.partitions());
-        cmd.arg(epoch.map_or_else(String::new, |e| e.to_string()))
-            .arg(test_clock.map_or_else(String::new, |c| c.to_string()));
-        let (epoch, partitions, clock): (String, String, i64) = self.aside(partition, &cmd).await?;
-        Ok(Opened {
-            epoch: epoch.parse().ok(),
-            partitions: partitions.parse().unwrap_or(0),
-            test_clock: clock == 1,
-        })
-    }
-
-    /// Names the epoch under which a partition's calls go out.
-    pub fn set_epoch(&self, partition: u32, epoch: u64) {
-        self.partition(partition).executor.set_epoch(epoch);
+        cmd.arg(format!("{SAME_SERVER}{OPEN}"))
+            .arg(2)
+            .arg(keys.meta())
+            .arg(keys.log());
+        cmd.arg(era.epoch).arg(&era.replication_id).arg(after);
+        cmd.arg(test_clock.map_or_else(String::new, |clock| clock.to_string()));
+        Ok(self.aside::<i64>(partition, &cmd).await? == 1)
     }
 
     /// The test clock's instant.

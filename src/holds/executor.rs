@@ -3,16 +3,12 @@
 //! Owns the order of calls and their batching. One fsync of Redis serves a batch, so batching is what makes `appendfsync always`
 //! affordable; an idle executor sends at once. It does not retry: a lost answer is "unknown", and the caller sends the call again.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
-};
-
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
     HoldsError, Observer,
     connection::Connection,
+    era::Era,
     keys::Keys,
     operation::Operation,
     program::{BatchReply, Program},
@@ -43,29 +39,21 @@ struct Job {
 #[derive(Clone)]
 pub struct Executor {
     jobs: mpsc::Sender<Job>,
-    epoch: Arc<AtomicU64>,
 }
 
 impl Executor {
-    /// Starts the executor of a partition; it stops when its last handle is dropped.
+    /// Starts the executor of a partition, whose calls name the latest `era`; it stops when its last handle is dropped.
     #[must_use]
-    pub fn start(keys: Keys, connection: Connection, limits: Limits, observe: Observer) -> Self {
+    pub fn start(
+        keys: Keys,
+        connection: Connection,
+        limits: Limits,
+        era: watch::Receiver<Era>,
+        observe: Observer,
+    ) -> Self {
         let (jobs, waiting) = mpsc::channel(limits.queue_max);
-        let epoch = Arc::new(AtomicU64::new(0));
-        tokio::spawn(run(
-            keys,
-            connection,
-            limits,
-            Arc::clone(&epoch),
-            waiting,
-            observe,
-        ));
-        Self { jobs, epoch }
-    }
-
-    /// Names the epoch under which calls go out from now on.
-    pub fn set_epoch(&self, epoch: u64) {
-        self.epoch.store(epoch, Ordering::Release);
+        tokio::spawn(run(keys, connection, limits, era, waiting, observe));
+        Self { jobs }
     }
 
     /// Runs one operation.
@@ -87,7 +75,7 @@ async fn run(
     keys: Keys,
     mut connection: Connection,
     limits: Limits,
-    epoch: Arc<AtomicU64>,
+    era: watch::Receiver<Era>,
     mut waiting: mpsc::Receiver<Job>,
     observe: Observer,
 ) {
@@ -95,11 +83,12 @@ async fn run(
     while waiting.recv_many(&mut batch, limits.batch_max).await > 0 {
         observe(batch.len());
         let operations: Vec<&Operation> = batch.iter().map(|job| &job.operation).collect();
+        let current = era.borrow().clone();
         let outcome = execute(
             &keys,
             &mut connection,
             &limits.settings,
-            epoch.load(Ordering::Acquire),
+            &current,
             &operations,
         )
         .await;
@@ -120,12 +109,12 @@ async fn execute(
     keys: &Keys,
     connection: &mut Connection,
     settings: &[u8],
-    epoch: u64,
+    era: &Era,
     operations: &[&Operation],
 ) -> Result<Vec<Result<Reply, HoldsError>>, HoldsError> {
     let mut asked = Vec::new();
     for _ in 0..KEY_ROUNDS {
-        let call = Program::get().call(keys, epoch, settings, operations, &asked);
+        let call = Program::get().call(keys, era, settings, operations, &asked);
         match connection.run(call).await? {
             BatchReply::Done {
                 position,
@@ -150,7 +139,7 @@ async fn execute(
                 open,
             } => {
                 return Err(HoldsError::Fenced(format!(
-                    "epoch {epoch} was named, Redis has {theirs:?}, open {open:?}"
+                    "{era:?} was named, Redis is at epoch {theirs:?}, open {open:?}"
                 )));
             }
             BatchReply::Failed(why) => return Err(HoldsError::Bug(why)),

@@ -48,22 +48,22 @@ impl Keys {
         format!("{}a:{account}", self.base)
     }
 
-    /// A grant's remembered outcomes.
+    /// A grant's remembered outcomes. Of another era's nothing is remembered: the ledger is.
     #[must_use]
-    pub fn grant(&self, account: &str, grant: &str) -> String {
-        format!("{}g:{account}:{grant}", self.base)
+    pub fn grant(&self, era: &str, account: &str, grant: &str) -> String {
+        format!("{}g:{era}:{account}:{grant}", self.base)
     }
 
     /// An ended hold.
     #[must_use]
-    pub fn ended_hold(&self, account: &str, hold: &str) -> String {
-        format!("{}d:{account}:{hold}", self.base)
+    pub fn ended_hold(&self, era: &str, account: &str, hold: &str) -> String {
+        format!("{}d:{era}:{account}:{hold}", self.base)
     }
 
     /// The remembered outcomes of a hold's partial commits, extensions and refunds.
     #[must_use]
-    pub fn hold_operations(&self, account: &str, hold: &str) -> String {
-        format!("{}p:{account}:{hold}", self.base)
+    pub fn hold_operations(&self, era: &str, account: &str, hold: &str) -> String {
+        format!("{}p:{era}:{account}:{hold}", self.base)
     }
 }
 

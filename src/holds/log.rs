@@ -278,6 +278,7 @@ fn read_entry(partition: u32, id: &str, fields: Vec<Value>) -> Result<Entry, Hol
         events: Vec::new(),
         bad: Vec::new(),
         images: Vec::new(),
+        spent: Vec::new(),
     };
     while let (Some(name), Some(blob)) = (blobs.next(), blobs.next()) {
         match name.as_slice() {
@@ -285,6 +286,10 @@ fn read_entry(partition: u32, id: &str, fields: Vec<Value>) -> Result<Entry, Hol
             b"a" => {
                 entry.images = read_images(&blob)
                     .map_err(|error| strange(&format!("has unreadable images: {error}")))?
+            }
+            b"x" => {
+                entry.spent = read_spent(&blob)
+                    .map_err(|error| strange(&format!("has unreadable spent grants: {error}")))?;
             }
             _ => {}
         }
@@ -343,4 +348,13 @@ fn read_images(blob: &[u8]) -> Result<Vec<AccountImage>, super::wire::Malformed>
         });
     }
     Ok(images)
+}
+
+fn read_spent(blob: &[u8]) -> Result<Vec<(String, Vec<u8>)>, super::wire::Malformed> {
+    let mut r = Reader(blob);
+    let mut spent = Vec::new();
+    while !r.is_empty() {
+        spent.push((r.text()?, r.blob()?.to_vec()));
+    }
+    Ok(spent)
 }

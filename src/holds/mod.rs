@@ -8,8 +8,10 @@
 
 mod bootstrap;
 mod connection;
+mod era;
 mod executor;
 mod keys;
+pub mod load;
 mod log;
 pub mod operation;
 pub mod packed;
@@ -17,23 +19,19 @@ mod program;
 mod reply;
 mod wire;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Notify, watch};
 
-pub use bootstrap::{ServerProblem, server_problems};
+pub use bootstrap::{Meta, Server, ServerProblem, server_problems};
+pub use era::Era;
 pub use executor::Limits;
 pub use keys::partition_of;
 pub use log::{Head, Snapshot};
 pub use reply::{Body, Reply};
 pub use wire::{Malformed, Reader, Writer};
 
-use self::{
-    connection::Connection,
-    executor::Executor,
-    keys::Keys,
-    operation::{Caller, Operation, Verb},
-};
+use self::{connection::Connection, executor::Executor, keys::Keys, operation::Operation};
 
 /// Why Redis did not do it.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -99,6 +97,10 @@ pub struct Options {
 
 struct Partition {
     keys: Keys,
+    /// What calls name.
+    era: watch::Sender<Era>,
+    /// A call was fenced off, or the program failed halfway: somebody must look.
+    suspicion: Notify,
     executor: Executor,
     /// For all that is not the hot path.
     side: Mutex<Connection>,
@@ -126,15 +128,19 @@ impl Holds {
         };
         let partition = |id| {
             let keys = Keys::new(id, options.partitions);
+            let era = watch::Sender::new(Era::default());
             let executor = Executor::start(
                 keys.clone(),
                 Connection::new(client.clone()),
                 limits.clone(),
+                era.subscribe(),
                 Arc::clone(&options.observe_batch),
             );
             let [side, waiter] = [(), ()].map(|()| Mutex::new(Connection::new(client.clone())));
             Partition {
                 keys,
+                era,
+                suspicion: Notify::new(),
                 executor,
                 side,
                 waiter,
@@ -165,48 +171,38 @@ impl Holds {
     /// # Errors
     /// Redis did not do it, or may have.
     pub async fn run(&self, operation: Operation) -> Result<Reply, HoldsError> {
-        self.partition(self.partition_of(&operation.account))
-            .executor
-            .run(operation)
-            .await
+        let partition = self.partition(self.partition_of(&operation.account));
+        let answer = partition.executor.run(operation).await;
+        if matches!(answer, Err(HoldsError::Fenced(_) | HoldsError::Bug(_))) {
+            partition.suspicion.notify_one();
+        }
+        answer
     }
 
-    async fn run_internal(&self, account: &str, verb: Verb) -> Result<(), HoldsError> {
-        let caller = Caller {
-            actor: "holdbook".into(),
-            traceparent: String::new(),
-        };
-        self.run(Operation {
-            account: account.to_owned(),
-            verb,
-            caller,
-            remembered: None,
-        })
-        .await
-        .map(drop)
+    /// The era that a partition's calls name.
+    #[must_use]
+    pub fn era(&self, partition: u32) -> Era {
+        self.partition(partition).era.borrow().clone()
     }
 
-    /// Applies what is due on an account.
-    ///
-    /// # Errors
-    /// As [`Holds::run`].
-    pub async fn touch(&self, account: &str) -> Result<(), HoldsError> {
-        self.run_internal(account, Verb::Read).await
+    /// Names the era under which a partition's calls go out from now on.
+    pub fn set_era(&self, partition: u32, era: Era) {
+        self.partition(partition).era.send_if_modified(|current| {
+            let changed = *current != era;
+            *current = era;
+            changed
+        });
     }
 
-    /// An event of the account is in quarantine. Idempotent.
-    ///
-    /// # Errors
-    /// As [`Holds::run`].
-    pub async fn freeze(&self, account: &str) -> Result<(), HoldsError> {
-        self.run_internal(account, Verb::Freeze).await
+    /// Waits until a partition's calls name another era than `old`, at most `limit`; says whether they do.
+    pub async fn era_after(&self, partition: u32, old: &Era, limit: Duration) -> bool {
+        let mut era = self.partition(partition).era.subscribe();
+        let other = era.wait_for(|era| era != old);
+        matches!(tokio::time::timeout(limit, other).await, Ok(Ok(_)))
     }
 
-    /// The account's quarantine is empty. Idempotent.
-    ///
-    /// # Errors
-    /// As [`Holds::run`].
-    pub async fn unfreeze(&self, account: &str) -> Result<(), HoldsError> {
-        self.run_internal(account, Verb::Unfreeze).await
+    /// Waits until a call of a partition was fenced off.
+    pub async fn suspected(&self, partition: u32) {
+        self.partition(partition).suspicion.notified().await;
     }
 }

@@ -142,6 +142,8 @@ pub struct Operation {
     pub caller: Caller,
     /// What the ledger said, once it was asked.
     pub remembered: Option<Remembered>,
+    /// The account as the ledger has it, once it was read: packed by `load::pack`; empty before.
+    pub loaded: Vec<u8>,
 }
 
 impl Verb {
@@ -208,13 +210,13 @@ impl Verb {
 impl Operation {
     /// The keys that the script may touch for it.
     #[must_use]
-    pub fn keys(&self, keys: &Keys) -> Vec<String> {
+    pub fn keys(&self, keys: &Keys, era: &str) -> Vec<String> {
         let mut list = vec![keys.account(&self.account)];
         if let Some(hold_id) = self.verb.hold_id() {
-            list.push(keys.ended_hold(&self.account, hold_id));
-            list.push(keys.hold_operations(&self.account, hold_id));
+            list.push(keys.ended_hold(era, &self.account, hold_id));
+            list.push(keys.hold_operations(era, &self.account, hold_id));
         } else if let Some(grant_id) = self.verb.grant_id() {
-            list.push(keys.grant(&self.account, grant_id));
+            list.push(keys.grant(era, &self.account, grant_id));
         }
         list
     }
@@ -226,6 +228,7 @@ impl Operation {
         w.byte(self.verb.number())
             .text(&self.caller.actor)
             .text(&self.caller.traceparent);
+        w.long_blob(&self.loaded);
         let asked = u8::from(self.remembered.is_some());
         if let Some(hold_id) = self.verb.hold_id() {
             let (hold, outcome) = self

@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use redis::{Cmd, Script, Value};
 
-use super::{HoldsError, keys::Keys, operation::Operation};
+use super::{HoldsError, era::Era, keys::Keys, operation::Operation};
 
 /// In the order in which each needs those before it.
 const SOURCE: &str = concat!(
@@ -71,21 +71,23 @@ impl Program {
     pub fn call(
         &self,
         keys: &Keys,
-        epoch: u64,
+        era: &Era,
         settings: &[u8],
         operations: &[&Operation],
         asked: &[String],
     ) -> Cmd {
         let mut list = vec![keys.meta(), keys.log(), keys.due()];
         for operation in operations {
-            list.extend(operation.keys(keys));
+            list.extend(operation.keys(keys, &era.name()));
         }
         list.extend_from_slice(asked);
         let mut cmd = redis::cmd("EVALSHA");
         cmd.arg(&self.hash)
             .arg(list.len())
             .arg(&list)
-            .arg(epoch)
+            .arg(era.epoch)
+            .arg(&era.replication_id)
+            .arg(era.name())
             .arg(settings)
             .arg(asked.len());
         for operation in operations {

@@ -29,6 +29,8 @@ pub enum Body {
     AskLedger,
     /// The ledger is too far behind.
     Backpressure,
+    /// The account is not here, or of an older era: it must be loaded from the ledger.
+    Load,
 }
 
 impl Reply {
@@ -40,6 +42,7 @@ impl Reply {
             Some((2, _)) => Body::NoAccount,
             Some((3, _)) => Body::AskLedger,
             Some((4, _)) => Body::Backpressure,
+            Some((5, _)) => Body::Load,
             _ => return Err(HoldsError::Bug("an empty or unknown answer".into())),
         };
         Ok(Self {

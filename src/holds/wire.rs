@@ -104,6 +104,13 @@ impl Writer {
         self.byte(0)
     }
 
+    /// A blob behind its length of four bytes.
+    pub fn long_blob(&mut self, value: &[u8]) -> &mut Self {
+        self.int(4, i64::try_from(value.len()).unwrap_or(i64::MAX));
+        self.0.extend_from_slice(value);
+        self
+    }
+
     /// A blob of at most 65,535 bytes behind its length.
     pub fn blob(&mut self, value: &[u8]) -> &mut Self {
         let length = u16::try_from(value.len()).unwrap_or(u16::MAX);

@@ -41,7 +41,7 @@ impl Ledger {
             return Err(LedgerError::Setup(mismatch(recorded, (count, test_clock))));
         }
         if first {
-            let sql = "insert into partitions (id, epoch) select id, $2 from generate_series(0, $1 - 1) as id";
+            let sql = "insert into partitions (id, epoch, current_epoch) select id, $2, $2 from generate_series(0, $1 - 1) as id";
             tx.execute(sql, &[&count, &value::bigint(now_epoch)?])
                 .await?;
         }

@@ -14,6 +14,7 @@ mod bootstrap;
 mod columns;
 mod connect;
 mod cursor;
+mod eras;
 mod error;
 mod grant_names;
 mod list;
@@ -32,6 +33,7 @@ pub use batch::GrantStatus;
 pub use bootstrap::PartitionRow;
 pub use connect::Ledger;
 pub use cursor::Cursor;
+pub use eras::{Drained, EraRow, Lease, StoredAccount};
 pub use error::LedgerError;
 pub use grant_names::GrantName;
 pub use list::{

@@ -1,6 +1,9 @@
 //! Writes a batch: events and transfers by binary `COPY`, the rest one statement per table.
 
-use std::{collections::HashMap, pin::pin};
+use std::{
+    collections::{BTreeMap, HashMap},
+    pin::pin,
+};
 
 use tokio_postgres::{
     Transaction,
@@ -16,7 +19,10 @@ use super::{
     statements::Statements,
     value,
 };
-use crate::domain::{event::Event, posting::Transfer};
+use crate::domain::{
+    event::{Entry, Event},
+    posting::Transfer,
+};
 
 /// The names of the grants of one batch.
 pub(super) type Names<'a> = HashMap<(&'a str, u32), GrantName>;
@@ -263,5 +269,25 @@ async fn copy_transfer(
         &value::instant(event.occurred_at)?,
     ];
     copy.write(&row).await?;
+    Ok(())
+}
+
+/// The spent grants of accounts where they changed; the latest of an account counts.
+pub(super) async fn write_spent(
+    tx: &Transaction<'_>,
+    statements: &Statements,
+    entries: &[Entry],
+) -> Result<(), WriteError> {
+    let latest: BTreeMap<&str, &[u8]> = entries
+        .iter()
+        .flat_map(|entry| &entry.spent)
+        .map(|(account, spent)| (account.as_str(), spent.as_slice()))
+        .collect();
+    if latest.is_empty() {
+        return Ok(());
+    }
+    let (accounts, spent): (Vec<_>, Vec<_>) = latest.into_iter().unzip();
+    tx.execute(&statements.update_spent, &[&accounts, &spent])
+        .await?;
     Ok(())
 }

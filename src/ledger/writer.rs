@@ -145,6 +145,7 @@ impl Writer {
         };
         let rest = images().filter(|image| way == Way::EventByEvent || queue.waits(&image.account));
         rows::write_images(&tx, statements, &Images::of(rest)?).await?;
+        rows::write_spent(&tx, statements, entries).await?;
         queue.write(&tx, statements).await?;
         tx.execute(
             &statements.notify,

@@ -9,11 +9,15 @@ use crate::{
     domain::grant::GrantKind,
     holds::{
         Body, Holds, HoldsError, Reply,
-        operation::{Operation, Remembered, Verb},
+        load::{self, Stored},
+        operation::{Caller, Operation, Remembered, Verb},
         packed,
     },
     ledger::{Ledger, LedgerError},
 };
+
+/// Most times that an operation is sent: once, once loaded, once with what the ledger remembers, and what recoveries repeat.
+const ROUNDS: usize = 8;
 
 /// Why an operation has no answer.
 #[derive(Debug, thiserror::Error)]
@@ -59,13 +63,91 @@ impl Memory {
     /// A store did not answer.
     pub async fn run(&self, mut operation: Operation) -> Result<(u32, Reply), MemoryError> {
         let partition = self.holds.partition_of(&operation.account);
-        let reply = self.holds.run(operation.clone()).await?;
-        if !matches!(reply.body, Body::AskLedger) {
-            return Ok((partition, reply));
+        for _ in 0..ROUNDS {
+            let era = self.holds.era(partition);
+            let reply = match self.holds.run(operation.clone()).await {
+                // Nothing was done. A recovery is under way: what it opens takes the call.
+                Err(HoldsError::Fenced(why)) => {
+                    if !self.holds.era_after(partition, &era, self.patience).await {
+                        return Err(HoldsError::Fenced(why).into());
+                    }
+                    // Of an older era, neither counts.
+                    (operation.loaded, operation.remembered) = (Vec::new(), None);
+                    continue;
+                }
+                other => other?,
+            };
+            let position = (partition, reply.epoch, reply.n);
+            match reply.body {
+                Body::Load => {
+                    self.caught_up(position).await?;
+                    operation.loaded = self.load(partition, &operation.account).await?;
+                }
+                Body::AskLedger => {
+                    self.caught_up(position).await?;
+                    operation.remembered = Some(self.look_up(&operation).await?);
+                }
+                Body::Answer(_) | Body::NoAccount | Body::Backpressure => {
+                    return Ok((partition, reply));
+                }
+            }
         }
-        self.caught_up((partition, reply.epoch, reply.n)).await?;
-        operation.remembered = Some(self.look_up(&operation).await?);
-        Ok((partition, self.holds.run(operation).await?))
+        Err(MemoryError::Ledger(
+            "the account moved faster than it could be loaded".into(),
+        ))
+    }
+
+    async fn run_internal(&self, account: &str, verb: Verb) -> Result<(), MemoryError> {
+        let caller = Caller {
+            actor: "holdbook".into(),
+            traceparent: String::new(),
+        };
+        let operation = Operation {
+            account: account.to_owned(),
+            verb,
+            caller,
+            remembered: None,
+            loaded: Vec::new(),
+        };
+        self.run(operation).await.map(drop)
+    }
+
+    /// Applies what is due on an account.
+    ///
+    /// # Errors
+    /// A store did not answer.
+    pub async fn touch(&self, account: &str) -> Result<(), MemoryError> {
+        self.run_internal(account, Verb::Read).await
+    }
+
+    /// An event of the account is in quarantine. Idempotent.
+    ///
+    /// # Errors
+    /// A store did not answer.
+    pub async fn freeze(&self, account: &str) -> Result<(), MemoryError> {
+        self.run_internal(account, Verb::Freeze).await
+    }
+
+    /// The account's quarantine is empty. Idempotent.
+    ///
+    /// # Errors
+    /// A store did not answer.
+    pub async fn unfreeze(&self, account: &str) -> Result<(), MemoryError> {
+        self.run_internal(account, Verb::Unfreeze).await
+    }
+
+    /// The account as the ledger has it, packed for the script.
+    async fn load(&self, partition: u32, account: &str) -> Result<Vec<u8>, MemoryError> {
+        let (epoch, _, found) = self.ledger.stored_account(partition, account).await?;
+        let stored = found.as_ref().map(|found| Stored {
+            image: &found.image,
+            spent: &found.spent,
+            created: &found.created,
+            closed: &found.closed,
+            holds: &found.holds,
+        });
+        Ok(load::pack(epoch, stored)
+            .map_err(|error| HoldsError::Bug(format!("account {account}: {error}")))?)
     }
 
     /// The names of grants by number.

@@ -6,6 +6,7 @@
 mod audit;
 pub mod memory;
 mod quarantine;
+mod recovery;
 mod relay;
 mod sweeper;
 mod wait;
@@ -14,6 +15,7 @@ pub use self::{
     audit::{AuditError, Report, audit, audit_ledger},
     memory::{Memory, MemoryError},
     quarantine::{RetryError, retry},
+    recovery::{Look, Recovery, RecoveryError},
     relay::{Relay, RelayError, RelayOptions},
     sweeper::Sweeper,
     wait::LedgerWait,

@@ -3,17 +3,18 @@
 //! The relay puts events in and freezes their account; this posts them in order and unfreezes it. What is still wrong stays, with
 //! everything behind it.
 
+use super::{Memory, MemoryError};
 use crate::{
-    holds::{Holds, HoldsError},
+    holds::Holds,
     ledger::{Ledger, LedgerError, Retried},
 };
 
 /// Why a retry did not come to an end. What it posted before stays posted; it can be started again.
 #[derive(Debug, thiserror::Error)]
 pub enum RetryError {
-    /// Redis did not answer.
+    /// The account could not be unfrozen.
     #[error("the account is still frozen: {0}")]
-    Holds(#[from] HoldsError),
+    Memory(#[from] MemoryError),
     /// Postgres did not answer.
     #[error("the quarantine was not emptied: {0}")]
     Ledger(#[from] LedgerError),
@@ -24,7 +25,12 @@ pub enum RetryError {
 ///
 /// # Errors
 /// A store did not answer.
-pub async fn retry(holds: &Holds, ledger: &Ledger, account: &str) -> Result<Retried, RetryError> {
+pub async fn retry(
+    holds: &Holds,
+    ledger: &Ledger,
+    memory: &Memory,
+    account: &str,
+) -> Result<Retried, RetryError> {
     let partitions = if account.is_empty() {
         0..holds.partitions()
     } else {
@@ -49,7 +55,7 @@ pub async fn retry(holds: &Holds, ledger: &Ledger, account: &str) -> Result<Retr
         }
     }
     if done.left == 0 && !account.is_empty() {
-        holds.unfreeze(account).await?;
+        memory.unfreeze(account).await?;
         // The relay may have found another bad event, and frozen it, just before.
         if ledger
             .quarantined_accounts(partitions.start)
@@ -57,7 +63,7 @@ pub async fn retry(holds: &Holds, ledger: &Ledger, account: &str) -> Result<Retr
             .iter()
             .any(|waiting| waiting == account)
         {
-            holds.freeze(account).await?;
+            memory.freeze(account).await?;
         }
     }
     Ok(done)

@@ -7,7 +7,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::{sync::watch, time::Instant};
 
-use super::LedgerWait;
+use super::{LedgerWait, Memory};
 use crate::{
     domain::{account::Micros, event::Entry},
     holds::{Holds, HoldsError},
@@ -15,6 +15,8 @@ use crate::{
     telemetry::Instruments,
 };
 
+/// How long a freeze waits for the ledger to have what its account must be loaded from.
+const FREEZE_PATIENCE: Duration = Duration::from_secs(60);
 /// How long one wait for the next entry blocks; a stop waits for it.
 const WAIT: Duration = Duration::from_millis(500);
 /// Between tries when a store does not answer: from, up to.
@@ -48,6 +50,7 @@ pub struct Relay {
     holds: Holds,
     ledger: Ledger,
     waits: LedgerWait,
+    memory: Memory,
     instruments: Arc<Instruments>,
     options: RelayOptions,
     writer: Option<Writer>,
@@ -59,7 +62,7 @@ pub struct Relay {
 impl Relay {
     /// A relay that has read nothing yet.
     #[must_use]
-    pub const fn new(
+    pub fn new(
         partition: u32,
         holds: Holds,
         ledger: Ledger,
@@ -69,6 +72,12 @@ impl Relay {
     ) -> Self {
         Self {
             partition,
+            memory: Memory::new(
+                holds.clone(),
+                ledger.clone(),
+                waits.clone(),
+                FREEZE_PATIENCE,
+            ),
             holds,
             ledger,
             waits,
@@ -103,8 +112,11 @@ impl Relay {
             Some(cursor) => cursor,
             None => {
                 let cursor = self.ledger.cursor(self.partition).await?;
-                // Whoever posted up to here may have died before telling.
-                self.tell(cursor).await?;
+                // Whoever posted up to here may have died before telling. Of another era there is nobody to tell.
+                match self.tell(cursor).await {
+                    Ok(()) | Err(RelayError::Holds(HoldsError::Fenced(_))) => {}
+                    Err(error) => return Err(error),
+                }
                 *self.cursor.insert(cursor)
             }
         };
@@ -145,6 +157,12 @@ impl Relay {
     /// # Errors
     /// Redis did not answer; what is posted stays posted, and the next step publishes again.
     pub async fn publish(&mut self, posted: &Posted) -> Result<(), RelayError> {
+        self.freeze(posted);
+        self.tell(posted.cursor).await
+    }
+
+    /// Freezes whose events went to quarantine.
+    pub(super) fn freeze(&self, posted: &Posted) {
         if posted.queued > 0 {
             self.instruments.quarantined(posted.queued as u64);
         }
@@ -157,9 +175,24 @@ impl Relay {
                 account,
                 "an event cannot be posted: it is in quarantine, and its account frozen"
             );
-            self.holds.freeze(account).await?;
+            self.start_freezing(account.clone());
         }
-        self.tell(posted.cursor).await
+    }
+
+    /// Beside the relay: an account that must be loaded first waits for what the relay has yet to post. If it fails, the next start
+    /// freezes the account again.
+    fn start_freezing(&self, account: String) {
+        let memory = self.memory.clone();
+        tokio::spawn(async move {
+            if let Err(error) = memory.freeze(&account).await {
+                tracing::error!(account, %error, "an account in quarantine could not be frozen");
+            }
+        });
+    }
+
+    /// The ledger is known to be this far.
+    pub(super) fn reached(&self, cursor: Cursor) {
+        self.waits.reached(self.partition, cursor);
     }
 
     /// Tells those who wait here, and Redis, how far the ledger is.
@@ -173,7 +206,7 @@ impl Relay {
     }
 
     /// After a failure: connect anew, ask where the ledger is.
-    fn forget(&mut self) {
+    pub(super) fn forget(&mut self) {
         self.writer = None;
         self.cursor = None;
     }
@@ -181,7 +214,7 @@ impl Relay {
     /// Freezes again whoever a crash left in quarantine without being frozen.
     async fn refreeze(&self) -> Result<(), RelayError> {
         for account in self.ledger.quarantined_accounts(self.partition).await? {
-            self.holds.freeze(&account).await?;
+            self.start_freezing(account);
         }
         Ok(())
     }
@@ -210,6 +243,8 @@ impl Relay {
                 Err(error) => {
                     self.complain(&error);
                     self.forget();
+                    // Whoever should have been frozen meanwhile is frozen now.
+                    started = false;
                     backoff = (backoff * 2).min(BACKOFF.1);
                     backoff
                 }

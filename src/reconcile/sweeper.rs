@@ -7,10 +7,8 @@ use std::{sync::Arc, time::Duration};
 use futures_util::future::try_join_all;
 use tokio::sync::watch;
 
-use crate::{
-    holds::{Holds, HoldsError},
-    telemetry::Instruments,
-};
+use super::{Memory, MemoryError};
+use crate::{holds::Holds, telemetry::Instruments};
 
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -21,16 +19,23 @@ const STEP_MAX: usize = 64;
 pub struct Sweeper {
     partition: u32,
     holds: Holds,
+    memory: Memory,
     instruments: Arc<Instruments>,
 }
 
 impl Sweeper {
     /// A sweeper of that partition.
     #[must_use]
-    pub const fn new(partition: u32, holds: Holds, instruments: Arc<Instruments>) -> Self {
+    pub const fn new(
+        partition: u32,
+        holds: Holds,
+        memory: Memory,
+        instruments: Arc<Instruments>,
+    ) -> Self {
         Self {
             partition,
             holds,
+            memory,
             instruments,
         }
     }
@@ -38,10 +43,10 @@ impl Sweeper {
     /// Touches accounts that are due, a bounded number; says how many.
     ///
     /// # Errors
-    /// Redis did not answer.
-    pub async fn step(&self) -> Result<usize, HoldsError> {
+    /// A store did not answer.
+    pub async fn step(&self) -> Result<usize, MemoryError> {
         let accounts = self.holds.due(self.partition, STEP_MAX).await?;
-        try_join_all(accounts.iter().map(|account| self.holds.touch(account))).await?;
+        try_join_all(accounts.iter().map(|account| self.memory.touch(account))).await?;
         self.instruments.swept(accounts.len() as u64);
         Ok(accounts.len())
     }

@@ -135,6 +135,7 @@ impl Core {
             verb,
             caller,
             remembered: None,
+            loaded: Vec::new(),
         };
         let (partition, reply) = self
             .memory
@@ -151,7 +152,7 @@ impl Core {
             }),
             Body::NoAccount => Err(status::no_account(account)),
             Body::Backpressure => Err(status::backpressure()),
-            Body::AskLedger => Err(status::failed(&MemoryError::Ledger(
+            Body::AskLedger | Body::Load => Err(status::failed(&MemoryError::Ledger(
                 "it was asked, and asked for again".into(),
             ))),
         }

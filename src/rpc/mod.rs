@@ -26,6 +26,7 @@ pub use self::{
 };
 use crate::{
     holds::Holds,
+    ledger::Ledger,
     proto::{
         DESCRIPTORS, account_service_server::AccountServiceServer,
         bench_service_server::BenchServiceServer, grant_service_server::GrantServiceServer,
@@ -40,7 +41,7 @@ const REQUEST_BYTES_MAX: usize = 64 * 1024;
 /// What is served beside the three main services.
 pub struct Extras {
     /// With `--test-clock`.
-    pub test_clock: Option<Holds>,
+    pub test_clock: Option<(Holds, Ledger)>,
     /// With `--bench`.
     pub bench: bool,
 }
@@ -86,8 +87,10 @@ pub async fn routes(
             GrantServiceServer::new(grant::Grants(core))
                 .max_decoding_message_size(REQUEST_BYTES_MAX),
         );
-    if let Some(holds) = extras.test_clock {
-        routes.add_service(TestClockServiceServer::new(test_clock::TestClock(holds)));
+    if let Some((holds, ledger)) = extras.test_clock {
+        routes.add_service(TestClockServiceServer::new(test_clock::TestClock(
+            holds, ledger,
+        )));
     }
     if extras.bench {
         routes.add_service(

@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     holds::Holds,
+    ledger::Ledger,
     proto::{self, test_clock_service_server::TestClockService},
 };
 
@@ -15,7 +16,7 @@ use crate::{
 const ADVANCE_MAX: i64 = 3_660 * DAY;
 
 /// The service.
-pub struct TestClock(pub Holds);
+pub struct TestClock(pub Holds, pub Ledger);
 
 #[tonic::async_trait]
 impl TestClockService for TestClock {
@@ -51,6 +52,10 @@ impl TestClockService for TestClock {
             .advance_test_clock(by)
             .await
             .map_err(|error| status::failed(&error.into()))?;
+        self.1
+            .set_test_clock(now)
+            .await
+            .map_err(status::ledger_failed)?;
         Ok(Response::new(proto::AdvanceResponse {
             now: view::instant(now),
         }))

@@ -10,12 +10,14 @@ use holdbook::{
         hold::{HoldRequest, Method},
     },
     holds::{
-        Body, Holds, HoldsError, Options, Settings,
+        Body, Holds, Options, Settings,
         operation::{Caller, GrantRequest, Operation, Remembered, Verb},
         packed::Answer,
     },
     ledger::{self, Ledger},
-    reconcile::{self, LedgerWait, Relay, RelayError, RelayOptions},
+    reconcile::{
+        self, LedgerWait, Look, Memory, MemoryError, Recovery, Relay, RelayError, RelayOptions,
+    },
     telemetry::Metrics,
 };
 
@@ -65,16 +67,30 @@ impl Rooms {
         })
         .expect("a URL");
         let ledger = Ledger::connect(postgres_url, 4).await.expect("a ledger");
-        holdbook::app::open_partitions(&config, &holds, &ledger)
+        holdbook::app::open_stores(&config, &holds, &ledger)
             .await
-            .expect("partitions");
+            .expect("stores");
         let waits = LedgerWait::new(&ledger).await.expect("cursors");
-        Self {
+        let rooms = Self {
             redis: Mutex::new(redis),
             holds,
             ledger,
             waits,
-        }
+        };
+        rooms.recover().await;
+        rooms
+    }
+
+    /// Looks at the partition, as the service does when a call was fenced off.
+    async fn recover(&self) -> Look {
+        let (holds, ledger) = (self.holds.clone(), self.ledger.clone());
+        let mut watcher = Recovery::new(0, holds, ledger, self.relay(), false);
+        watcher.step().await.expect("both stores answer")
+    }
+
+    fn memory(&self) -> Memory {
+        let (holds, ledger, waits) = (self.holds.clone(), self.ledger.clone(), self.waits.clone());
+        Memory::new(holds, ledger, waits, Duration::from_secs(10))
     }
 
     fn relay(&self) -> Relay {
@@ -94,15 +110,17 @@ impl Rooms {
         )
     }
 
-    async fn run(&self, verb: Verb) -> Result<Answer, HoldsError> {
+    async fn run(&self, verb: Verb) -> Result<Answer, MemoryError> {
         let remembered = Some(Remembered::default());
         let operation = Operation {
             account: ACCOUNT.into(),
             verb,
             caller: Caller::default(),
             remembered,
+            loaded: Vec::new(),
         };
-        match self.holds.run(operation).await?.body {
+        let (_, reply) = self.memory().run(operation).await?;
+        match reply.body {
             Body::Answer(answer) => Ok(*answer),
             other => panic!("{other:?}"),
         }
@@ -137,7 +155,7 @@ impl Rooms {
         .expect("a grant");
     }
 
-    async fn reserve(&self, hold_id: &str) -> Result<Answer, HoldsError> {
+    async fn reserve(&self, hold_id: &str) -> Result<Answer, MemoryError> {
         let request = HoldRequest {
             method: Method::Reserve,
             amount: credits("2"),
@@ -155,7 +173,7 @@ impl Rooms {
         .await
     }
 
-    async fn commit(&self, hold_id: &str) -> Result<Answer, HoldsError> {
+    async fn commit(&self, hold_id: &str) -> Result<Answer, MemoryError> {
         let (amount, commit_id) = (Some(credits("1.5")), String::new());
         self.run(Verb::Commit {
             hold_id: hold_id.into(),
@@ -291,6 +309,8 @@ async fn redis_is_killed_under_calls_that_are_sent_again() {
         drop(calls);
         server.restart().await.expect("Redis comes back");
         drop(server);
+        // Another replication id: the server could have gone back in time.
+        assert_eq!(rooms.recover().await, Look::Recovered);
         for hold in &holds {
             while rooms.reserve(hold).await.is_err() {}
         }

@@ -10,6 +10,7 @@ mod farm;
 mod ledger;
 mod model;
 mod python;
+mod recovery;
 mod replay;
 mod support;
 mod telemetry;

@@ -1,7 +1,7 @@
 -- Finding what an operation is about, and answering. Creating, changing, freezing, closing and reading an account.
 
 local ANSWER = '>BBi7i7i7i7i7i7i7BBi7i7I4I4I4i7i7si7i7I2c0I2c0'
-local OK, REFUSED, NO_ACCOUNT, ASK_LEDGER = 0, 1, 2, 3
+local OK, REFUSED, NO_ACCOUNT, ASK_LEDGER, LOAD = 0, 1, 2, 3, 5
 
 local function answer(A, status, replayed, reasons, x, y, hold, outcome, named)
   return pack(ANSWER, status, replayed and 1 or 0, A.free, A.held, A.debt, A.pending, A.promised, A.clock, A.seq, A.state, A.frozen,
@@ -42,31 +42,54 @@ local function done(E, hold, outcome)
   return answer(E.A, OK, false, '', 0, 0, hold and pack_hold(hold) or '', outcome, E.named)
 end
 
-local function find_account(key)
-  local A = accounts[key]
-  if A == nil then
-    local raw = call('HGET', key, 's')
-    A = raw and read_account(key, raw) or false
-    accounts[key] = A
-    if A then order[#order + 1] = A end
+-- What the ledger has of an account that is not here, or only of an older era: its state, its open holds and what stands beside
+-- them. It counts if it was read in this era. Answers the account, false if the ledger has none, nil if it must be read (again).
+local function load_account(op)
+  if op.load == '' then return nil end
+  local epoch, known, at = take('>i7B', op.load)
+  if string.format('%.0f', epoch) ~= ARGV[1] then return nil end
+  if known == 0 then return false end
+  local state, spent, count
+  state, spent, at = take('>I2c0I2c0', op.load, at)
+  local A = read_account(op.key, state)
+  -- Holds that ended before the loading are known to the ledger only; a reserve with such an id must ask it for as long as it may repeat.
+  A.ask_until = A.stored_clock + REPEAT_WINDOW
+  A.sent, A.closing, count, at = take('>I2c0I2c0I4', op.load, at)
+  if A.closing == '' then A.closing = nil end
+  for _ = 1, count do
+    local id, raw
+    id, raw, at = take('>sI2c0', op.load, at)
+    local h = read_hold(raw, id)
+    h.dirty, h.cold, h.packed = true, true, nil
+    A.holds[id] = h
   end
+  A.packed_spent, A.dirty, A.fresh, A.reindexed = spent, true, true, true
   return A
 end
 
--- As find_account, and the hold if it is open, in one read.
-local function find_with_hold(key, id)
-  local A = accounts[key]
+local function remember(key, A)
+  accounts[key] = A
+  if A then order[#order + 1] = A end
+  return A
+end
+
+-- The account, and the hold if it is open, in one read. False: there is none; nil: the ledger must be read.
+local function find_account(op)
+  local A, field = accounts[op.key], op.dkey and 'h:' .. op.id or 's'
   if A == nil then
-    local got = call('HMGET', key, 's', 'h:' .. id)
-    A = got[1] and read_account(key, got[1]) or false
-    accounts[key] = A
-    if A then
-      order[#order + 1] = A
-      A.holds[id] = got[2] and read_hold(got[2], id) or false
+    local got = call('HMGET', op.key, 's', 'e', 'q', field)
+    if got[2] ~= ERA then
+      A = load_account(op)
+      if A == nil then return nil end
+      if A and op.dkey and A.holds[op.id] == nil then A.holds[op.id] = false end
+      return remember(op.key, A)
     end
-  elseif A and A.holds[id] == nil then
-    local raw = call('HGET', key, 'h:' .. id)
-    A.holds[id] = raw and read_hold(raw, id) or false
+    A = remember(op.key, read_account(op.key, got[1]))
+    A.ask_until = tonumber(got[3] or 0)
+    if op.dkey then A.holds[op.id] = got[4] and read_hold(got[4], op.id) or false end
+  elseif A and op.dkey and A.holds[op.id] == nil then
+    local raw = not A.fresh and call('HGET', op.key, field)
+    A.holds[op.id] = raw and read_hold(raw, op.id) or false
   end
   return A
 end
@@ -130,7 +153,8 @@ end
 
 verbs[V_CREATE] = function(op)
   local overdraft, credit, max_open = take('>i7i7I4', op.raw, op.at)
-  local sent, A = sub(op.raw, op.at), find_account(op.key)
+  local sent, A = sub(op.raw, op.at), find_account(op)
+  if A == nil then return pack('>B', LOAD) end
   if A then
     apply_due(A)
     local recorded = A.sent or call('HGET', A.key, 'c')
@@ -138,9 +162,10 @@ verbs[V_CREATE] = function(op)
     return repeated(A, nil, pack_outcome(sent, {}))
   end
   A = new_account(op.key)
+  A.fresh, A.ask_until = true, 0
   A.seq, A.clock, A.state, A.frozen, A.debt, A.overdraft, A.credit, A.max_open = 0, NOW, ACTIVE, 0, 0, max(overdraft, 0), max(credit, 0), max_open
   A.open, A.promised, A.next_hold, A.indexed, A.etag, A.next_no, A.created, A.sent = 0, 0, 0, 0, 1, 1, NOW, sent
-  accounts[op.key], order[#order + 1] = A, A
+  remember(op.key, A)
   local E, outcome = begin(A, V_CREATE, '', A.clock, op), pack_outcome(sent, {})
   emit_terms(E, outcome)
   return done(E, nil, outcome)

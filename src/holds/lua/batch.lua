@@ -9,7 +9,7 @@ end
 
 local function read_op(raw, place)
   local op = { raw = raw, key = KEYS[place] }
-  op.verb, op.actor, op.trace, op.at = take('>Bss', raw)
+  op.verb, op.actor, op.trace, op.load, op.at = take('>BssI4c0', raw)
   local count = keys_of(op.verb)
   if count > ACCOUNT_KEYS then
     op.id, op.asked, op.prior, op.prior_outcome, op.at = take('>sBI2c0I2c0', raw, op.at)
@@ -49,9 +49,8 @@ end
 local function decide(op, backlog)
   if too_far_behind(op.verb, backlog) then return pack('>Bs', REFUSED + 3, string.char(BACKPRESSURE)) end
   if op.verb == V_CREATE then return verbs[op.verb](op) end
-  local A
-  if op.dkey then A = find_with_hold(op.key, op.id) else A = find_account(op.key) end
-  if not A then return pack('>B', NO_ACCOUNT) end
+  local A = find_account(op)
+  if not A then return pack('>B', A == nil and LOAD or NO_ACCOUNT) end
   local h = op.dkey and A.holds[op.id]
   if h then h.dkey, h.pkey = op.dkey, op.pkey end
   apply_due(A)
@@ -84,7 +83,9 @@ local function write_hold(A, h)
 end
 
 local function write_account(A)
+  if A.fresh then call('DEL', A.key) end
   call('HSET', A.key, 's', A.packed)
+  if A.fresh then call('HSET', A.key, 'e', ERA, 'q', string.format('%.0f', A.ask_until)) end
   if A.packed_spent then call('HSET', A.key, 'x', A.packed_spent) end
   if A.sent then call('HSET', A.key, 'c', A.sent) end
   if A.closing then call('HSET', A.key, 'z', A.closing) end
@@ -102,8 +103,13 @@ local function write_account(A)
 end
 
 local function run()
-  local epoch, open, n, ledger_n, clock = unpack(call('HMGET', KEYS[1], 'epoch', 'open', 'n', 'ledger_n', 'clock'))
-  if not epoch or epoch ~= ARGV[1] or open ~= '1' then return { 'FENCED', epoch or '', open or '' } end
+  local epoch, open, n, ledger_n, clock, replid = unpack(call('HMGET', KEYS[1], 'epoch', 'open', 'n', 'ledger_n', 'clock', 'replid'))
+  -- A restart, a promotion and a demotion with resync all change the replication id: time may have gone back.
+  local info = call('INFO', 'replication')
+  local master, id = info:find('role:master', 1, true), info:match('master_replid:(%x+)')
+  if epoch ~= ARGV[1] or open ~= '1' or replid ~= ARGV[2] or id ~= ARGV[2] or not master then
+    return { 'FENCED', epoch or '', open or '' }
+  end
   n, ledger_n = tonumber(n), tonumber(ledger_n)
   if clock then
     NOW = tonumber(clock) -- the test clock stands still (T3)
@@ -111,20 +117,21 @@ local function run()
     local t = call('TIME')
     NOW = tonumber(t[1]) * 1000000 + tonumber(t[2])
   end
-  for i = #KEYS - tonumber(ARGV[3]) + 1, #KEYS do asked_for[KEYS[i]] = true end
+  for i = #KEYS - tonumber(ARGV[5]) + 1, #KEYS do asked_for[KEYS[i]] = true end
 
   local replies, place, op = {}, 4, nil
-  for i = 4, #ARGV do
+  for i = 6, #ARGV do
     op, place = read_op(ARGV[i], place)
-    replies[i - 3] = decide(op, n - ledger_n)
+    replies[i - 5] = decide(op, n - ledger_n)
   end
   if #wanted > 0 then return { 'KEYS', wanted } end
 
-  local changed, images = {}, {}
+  local changed, images, spent = {}, {}, {}
   for _, A in ipairs(order) do
     if A.dirty then
       changed[#changed + 1] = A
       images[#changed] = prepare(A)
+      if A.spent_changed then spent[#spent + 1] = pack('>sI2c0', A.id, #A.packed_spent, A.packed_spent) end
     end
   end
   local head = { 'OK', ARGV[1], n, ledger_n, replies }
@@ -133,7 +140,7 @@ local function run()
   head[3] = n + 1
 
   -- ================= From here on nothing is decided, and nothing can fail but Redis itself. XADD goes first. =================
-  local entry = { 'e', concat(events), 'a', concat(images) }
+  local entry = { 'e', concat(events), 'a', concat(images), #spent > 0 and 'x' or nil, #spent > 0 and concat(spent) or nil }
   local written, why = pcall(function()
     call('XADD', KEYS[2], epoch .. '-' .. next_n, unpack(entry))
     for _, A in ipairs(changed) do write_account(A) end

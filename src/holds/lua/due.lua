@@ -1,7 +1,8 @@
 -- What time has made due on an account, in order (T2): by instant; at one instant grants end, then start, then holds end; then by creation.
 
 local function ended_keys(A, id)
-  return BASE .. 'd:' .. A.id .. ':' .. id, BASE .. 'p:' .. A.id .. ':' .. id
+  local name = ERA .. ':' .. A.id .. ':' .. id
+  return BASE .. 'd:' .. name, BASE .. 'p:' .. name
 end
 
 local function new_grant(A, g)
@@ -64,7 +65,7 @@ end
 
 -- The open holds of an account that end by `now`, in order; moves next_hold to the first of the others.
 local function due_holds(A)
-  local fields, list = call('HGETALL', A.key), {}
+  local fields, list = A.fresh and {} or call('HGETALL', A.key), {}
   for i = 1, #fields, 2 do
     local id = fields[i]:match('^h:(.*)$')
     if id and A.holds[id] == nil then A.holds[id] = read_hold(fields[i + 1], id) end

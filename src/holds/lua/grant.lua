@@ -77,6 +77,8 @@ verbs[V_REVOKE] = function(op, A)
   local no, non_refundable = take('>I4B', op.raw, op.at)
   local granted, revoked = recorded_grant(A, op)
   if revoked ~= '' then return repeated(A, nil, revoked) end
+  -- The grant's own outcome is remembered beside the revoke's: it must be known first.
+  if not granted and op.asked == 0 then return answer(A, ASK_LEDGER, false, '', 0, 0, '', '', {}) end
   local g, spent_at
   for _, candidate in ipairs(A.grants) do
     if candidate.id == op.id then g = candidate end

@@ -47,6 +47,7 @@ end
 -- The hold that an id already names, and the answer to its repeat; I4: no longer than the repeat window after its end.
 local function known_hold(A, op, sent)
   local h = find_hold(A, op)
+  if not h and op.asked == 0 and A.clock <= A.ask_until then return h, unknown(A, op) end
   if not h or (h.state ~= OPEN and A.clock - h.ended > REPEAT_WINDOW) then return h, nil end
   local outcome = h.outcome
   if h.sent:byte(1) == V_RESERVE then

@@ -57,7 +57,7 @@ local function read_account(key, raw)
     A.held = A.held + g.pinned
     if g.phase == PENDING then A.pending = A.pending + g.free else A.free = A.free + g.free end
   end
-  A.clock = max(A.clock, NOW)
+  A.stored_clock, A.clock = A.clock, max(A.clock, NOW)
   return A
 end
 
@@ -72,7 +72,7 @@ end
 local function spent_grants(A)
   if not A.spent then
     A.spent = {}
-    local raw, at, g = call('HGET', A.key, 'x') or '', 1, nil
+    local raw, at, g = A.packed_spent or call('HGET', A.key, 'x') or '', 1, nil
     while at <= #raw do
       g, at = read_grant(raw, at)
       if g.expires > A.clock then A.spent[#A.spent + 1] = g end

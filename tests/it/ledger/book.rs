@@ -170,6 +170,7 @@ impl Book {
             sequence,
         };
         let entry = Entry {
+            spent: Vec::new(),
             partition: self.partition,
             epoch: EPOCH,
             n: self.n,

@@ -120,14 +120,19 @@ async fn one_bad_event_freezes_one_account_and_a_retry_mends_it() {
     );
     stack.drain().await;
     let (holds, ledger) = (stack.service.holds(), stack.service.ledger());
-    let still = reconcile::retry(holds, ledger, "acme").await.unwrap();
+    let memory = stack.service.memory();
+    let still = reconcile::retry(holds, ledger, memory, "acme")
+        .await
+        .unwrap();
     // The grant, the freezing and the commit.
     assert_eq!((still.posted, still.left), (0, 3), "{still:?}");
     owner
         .batch_execute("delete from events where sequence = 999")
         .await
         .unwrap();
-    let mended = reconcile::retry(holds, ledger, "acme").await.unwrap();
+    let mended = reconcile::retry(holds, ledger, memory, "acme")
+        .await
+        .unwrap();
     assert_eq!((mended.posted, mended.left, mended.stuck), (3, 0, None));
     becomes(&stack, AccountState::Active).await;
     reserve(&stack, "acme", Durability::Applied).await.unwrap();

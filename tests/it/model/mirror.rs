@@ -245,7 +245,15 @@ async fn run_against_mirror(settings: Settings, operations: u64, seed: u64) -> R
         }
         Box::pin(std::future::ready(()))
     });
-    let report = runner::run(Clients::new(channel), hook, SETTINGS, operations, seed).await;
+    let report = runner::run(
+        Clients::new(channel),
+        hook,
+        Box::new(|_| Box::pin(async {})),
+        SETTINGS,
+        operations,
+        seed,
+    )
+    .await;
     server.abort();
     report
 }

@@ -24,6 +24,8 @@ mod tables;
 use std::env;
 use std::sync::Arc;
 
+use futures_util::future::BoxFuture;
+
 use crate::support::Stack;
 use lane::FreezeHook;
 use operation::Clients;
@@ -52,27 +54,30 @@ fn from_environment(name: &str, default: u64) -> u64 {
     }
 }
 
-/// OPS (default 50,000) random calls from SEED (default: the clock's) against the real service.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn random_sequences() {
+async fn compare(
+    stack: Stack,
+    operations: u64,
+    between: impl Fn(&Arc<Stack>, u64) -> BoxFuture<'static, ()> + Send + Sync + 'static,
+) {
     let since_1970 = std::time::SystemTime::UNIX_EPOCH
         .elapsed()
         .expect("a clock after 1970");
     let seed = from_environment("SEED", since_1970.as_secs());
-    let operations = from_environment("OPS", 50_000);
-    let stack = Arc::new(Stack::start_with_test_clock().await);
+    let stack = Arc::new(stack);
     let clients = Clients::new(stack.channel());
+    let rounds = stack.clone();
     let hook: FreezeHook = Arc::new(move |account_id, frozen| {
         let stack = stack.clone();
         Box::pin(async move {
             if frozen {
-                stack.freeze(&account_id).await
+                stack.freeze(&account_id).await;
             } else {
-                stack.unfreeze(&account_id).await
+                stack.unfreeze(&account_id).await;
             }
         })
     });
-    let report = runner::run(clients, hook, SETTINGS, operations, seed).await;
+    let between = Box::new(move |round| between(&rounds, round));
+    let report = runner::run(clients, hook, between, SETTINGS, operations, seed).await;
     println!("{report}");
     assert!(
         report.differences.is_empty(),
@@ -83,4 +88,29 @@ async fn random_sequences() {
         Vec::<String>::new(),
         "the run was too tame: these did not occur often enough"
     );
+}
+
+/// OPS (default 50,000) random calls from SEED (default: the clock's) against the real service.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn random_sequences() {
+    let stack = Stack::start_with_test_clock().await;
+    let quiet = |_: &Arc<Stack>, _| -> BoxFuture<'static, ()> { Box::pin(async {}) };
+    compare(stack, from_environment("OPS", 50_000), quiet).await;
+}
+
+/// The same while Redis forgets everything again and again, once the ledger has it: every account is loaded anew, and no answer
+/// shows it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn random_sequences_while_redis_forgets() {
+    const ROUNDS_BETWEEN: u64 = 6;
+    let stack = Stack::start_with_test_clock().await;
+    let forget = |stack: &Arc<Stack>, round: u64| -> BoxFuture<'static, ()> {
+        let stack = stack.clone();
+        Box::pin(async move {
+            if round % ROUNDS_BETWEEN == ROUNDS_BETWEEN - 1 {
+                stack.forget().await;
+            }
+        })
+    };
+    compare(stack, from_environment("FORGETFUL_OPS", 8_000), forget).await;
 }

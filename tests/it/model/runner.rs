@@ -3,6 +3,8 @@
 //! Several lanes run at once. The clock is the server's and shared: all lanes make a round of calls, then it moves once,
 //! for the server and for every model.
 
+use futures_util::future::BoxFuture;
+
 use super::lane::{FreezeHook, Lane};
 use super::operation::Clients;
 use super::reference::{Model, Settings, micros, timestamp};
@@ -18,10 +20,14 @@ const STILL: u64 = 65;
 /// 2120-01-01: the clock does not pass it by much, so that expiries of a century still lie before 2200... in tests only.
 const CLOCK_BOUND: i64 = 4_733_510_400_000_000;
 
+/// Done when no call is under way, with the number of the round.
+pub type BetweenRounds = Box<dyn Fn(u64) -> BoxFuture<'static, ()> + Send + Sync>;
+
 /// Makes so many random calls from this seed, and stops after the round in which an answer differed.
 pub async fn run(
     mut clients: Clients,
     hook: FreezeHook,
+    between: BetweenRounds,
     settings: Settings,
     operations: u64,
     seed: u64,
@@ -43,7 +49,7 @@ pub async fn run(
         )
     };
     let mut lanes: Vec<Lane> = (0..LANES).map(lane).collect();
-    let mut left = operations;
+    let (mut left, mut rounds) = (operations, 0);
     while left > 0 && !differs(&lanes) {
         let mut running = Vec::new();
         for lane in lanes {
@@ -59,6 +65,8 @@ pub async fn run(
             lanes[turn].next_advance()
         };
         advance(&mut clients, &mut lanes, by).await;
+        between(rounds).await;
+        rounds += 1;
     }
     let mut report = Report {
         operations: operations - left,

@@ -309,7 +309,7 @@ impl<'a> Table<'a> {
         let client = redis::Client::open(self.stack.redis.url()).expect("a URL");
         let connected = client.get_multiplexed_async_connection().await;
         let mut redis = connected.expect("Redis answers");
-        let pattern = format!("hb:*:[dpg]:{}:*", self.account_id);
+        let pattern = format!("hb:*:[dpg]:*:{}:*", self.account_id);
         let keys: Vec<String> = redis::cmd("KEYS")
             .arg(pattern)
             .query_async(&mut redis)

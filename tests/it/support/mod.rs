@@ -147,7 +147,7 @@ impl Stack {
     /// Freezes an account, as quarantine does.
     pub async fn freeze(&self, account_id: &str) {
         self.service
-            .holds()
+            .memory()
             .freeze(account_id)
             .await
             .expect("Redis answers");
@@ -156,7 +156,7 @@ impl Stack {
     /// The opposite.
     pub async fn unfreeze(&self, account_id: &str) {
         self.service
-            .holds()
+            .memory()
             .unfreeze(account_id)
             .await
             .expect("Redis answers");
@@ -168,6 +168,25 @@ impl Stack {
             self.service.drained(Duration::from_secs(60)).await,
             "the ledger catches up"
         );
+    }
+
+    /// Empties Redis once the ledger has everything.
+    pub async fn forget(&self) {
+        self.drain().await;
+        self.redis_says("FLUSHALL").await;
+    }
+
+    /// One command of an operator's.
+    pub async fn redis_says(&self, command: &str) {
+        let client = redis::Client::open(self.redis.url()).expect("a URL");
+        let mut connection = client
+            .get_multiplexed_async_connection()
+            .await
+            .expect("Redis answers");
+        let _: redis::Value = redis::cmd(command)
+            .query_async(&mut connection)
+            .await
+            .expect("Redis does it");
     }
 
     /// Waits until the ledger has everything, then audits both stores.

@@ -1,0 +1,48 @@
+//! An account as the ledger has it, packed for the script (`load_account` in `lua/account.lua`).
+
+use super::{
+    packed,
+    wire::{Malformed, Writer},
+};
+
+/// What the ledger keeps of an account in Redis' packed forms.
+#[derive(Clone, Copy, Debug)]
+pub struct Stored<'a> {
+    /// Its state after its last event.
+    pub image: &'a [u8],
+    /// Its spent grants.
+    pub spent: &'a [u8],
+    /// The event that made it.
+    pub created: &'a [u8],
+    /// The event that closed it; empty if it is open.
+    pub closed: &'a [u8],
+    /// Its open holds.
+    pub holds: &'a [(String, Vec<u8>)],
+}
+
+/// Packs it, with the epoch that it was read in. `None`: the ledger does not know the account.
+///
+/// # Errors
+/// A packed form cannot be read.
+pub fn pack(epoch: u64, stored: Option<Stored>) -> Result<Vec<u8>, Malformed> {
+    let mut w = Writer::default();
+    w.int(7, i64::try_from(epoch).unwrap_or(i64::MAX))
+        .byte(u8::from(stored.is_some()));
+    if let Some(stored) = stored {
+        let created = packed::outcome(&packed::event_outcome(stored.created)?)?;
+        let closing = if stored.closed.is_empty() {
+            Vec::new()
+        } else {
+            packed::event_outcome(stored.closed)?
+        };
+        w.blob(stored.image)
+            .blob(stored.spent)
+            .blob(&created.sent)
+            .blob(&closing);
+        w.int(4, i64::try_from(stored.holds.len()).unwrap_or(i64::MAX));
+        for (id, hold) in stored.holds {
+            w.text(id).blob(hold);
+        }
+    }
+    Ok(w.0)
+}

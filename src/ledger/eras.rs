@@ -1,0 +1,254 @@
+//! Eras of partitions: who may open one, what is recorded of it, and what a lost account is loaded from.
+
+use tokio_postgres::Client;
+
+use super::{Cursor, Ledger, LedgerError, value};
+use crate::domain::account::Micros;
+
+/// The first key of the advisory locks that are leases; the second is the partition.
+const LEASE_SPACE: i32 = 0x484f_4c44;
+
+/// A partition's era as the ledger records it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EraRow {
+    /// The current one.
+    pub epoch: u64,
+    /// The server's replication id under which it was opened; empty if it never was.
+    pub replication_id: String,
+    /// It was opened; calls may go out under it.
+    pub open: bool,
+    /// How far the ledger is.
+    pub cursor: Cursor,
+}
+
+/// The right to recover a partition: a lock on a connection of its own, gone with it.
+pub struct Lease {
+    client: Client,
+    partition: u32,
+}
+
+/// What a recovery did, for its report row.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Drained {
+    /// Entries that had survived in the stream and were posted.
+    pub posted: u64,
+    /// Entries behind a missing one.
+    pub behind_a_gap: u64,
+}
+
+/// An account as the ledger has it, in Redis' packed forms.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StoredAccount {
+    /// The account's state after its last event.
+    pub image: Vec<u8>,
+    /// Its spent grants.
+    pub spent: Vec<u8>,
+    /// The event that made it.
+    pub created: Vec<u8>,
+    /// The event that closed it; empty if it is open.
+    pub closed: Vec<u8>,
+    /// Its open holds.
+    pub holds: Vec<(String, Vec<u8>)>,
+}
+
+impl Ledger {
+    /// Which service these stores belong to.
+    ///
+    /// # Errors
+    /// Postgres does not answer, or was never set up.
+    pub async fn service_id(&self) -> Result<String, LedgerError> {
+        let rows = self
+            .rows("select service_id::text from settings", &[])
+            .await?;
+        let row = rows
+            .first()
+            .ok_or_else(|| LedgerError::Setup("the ledger was not set up".into()))?;
+        Ok(row.get(0))
+    }
+
+    /// Where the test clock stands; at its first start, at `first`.
+    ///
+    /// # Errors
+    /// Postgres does not answer, or was never set up.
+    pub async fn test_clock_at(&self, first: Micros) -> Result<Micros, LedgerError> {
+        let sql = "update settings set test_clock_at = coalesce(test_clock_at, $1) returning test_clock_at";
+        let rows = self.rows(sql, &[&first]).await?;
+        let row = rows
+            .first()
+            .ok_or_else(|| LedgerError::Setup("the ledger was not set up".into()))?;
+        Ok(row.get(0))
+    }
+
+    /// Records where the test clock stands.
+    ///
+    /// # Errors
+    /// Postgres does not answer.
+    pub async fn set_test_clock(&self, now: Micros) -> Result<(), LedgerError> {
+        self.rows("update settings set test_clock_at = $1", &[&now])
+            .await
+            .map(drop)
+    }
+
+    /// The era of a partition.
+    ///
+    /// # Errors
+    /// Postgres does not answer, or knows no such partition.
+    pub async fn era(&self, partition: u32) -> Result<EraRow, LedgerError> {
+        let sql =
+            "select current_epoch, replication_id, open, epoch, n from partitions where id = $1";
+        let rows = self.rows(sql, &[&value::int(partition)?]).await?;
+        let row = rows.first().ok_or_else(|| {
+            LedgerError::Setup(format!(
+                "the ledger has no partition {partition}: it was not set up"
+            ))
+        })?;
+        Ok(EraRow {
+            epoch: value::unsigned(row.get(0))?,
+            replication_id: row.get(1),
+            open: row.get(2),
+            cursor: Cursor {
+                epoch: value::unsigned(row.get(3))?,
+                n: value::unsigned(row.get(4))?,
+            },
+        })
+    }
+
+    /// The right to recover a partition, if nobody else has it.
+    ///
+    /// # Errors
+    /// Postgres does not answer.
+    pub async fn lease(&self, partition: u32) -> Result<Option<Lease>, LedgerError> {
+        let client = self.session().await?;
+        let sql = "select pg_try_advisory_lock($1, $2)";
+        let taken: bool = client
+            .query_one(sql, &[&LEASE_SPACE, &value::int(partition)?])
+            .await?
+            .get(0);
+        Ok(taken.then_some(Lease { client, partition }))
+    }
+
+    /// What an account is loaded from, if the ledger knows it; with the era and the cursor that it was read at.
+    ///
+    /// # Errors
+    /// Postgres does not answer.
+    pub async fn stored_account(
+        &self,
+        partition: u32,
+        account: &str,
+    ) -> Result<(u64, Cursor, Option<StoredAccount>), LedgerError> {
+        let sql = include_str!("sql/load_account.sql");
+        let rows = self.rows(sql, &[&account, &value::int(partition)?]).await?;
+        let row = rows.first().ok_or_else(|| {
+            LedgerError::Setup(format!("the ledger has no partition {partition}"))
+        })?;
+        let cursor = Cursor {
+            epoch: value::unsigned(row.get("epoch"))?,
+            n: value::unsigned(row.get("n"))?,
+        };
+        let bytes = |column| row.get::<_, Option<Vec<u8>>>(column).unwrap_or_default();
+        let found = row.get::<_, Option<Vec<u8>>>("image").map(|image| {
+            let ids = row
+                .get::<_, Option<Vec<String>>>("hold_ids")
+                .unwrap_or_default();
+            let holds = row
+                .get::<_, Option<Vec<Vec<u8>>>>("holds")
+                .unwrap_or_default();
+            StoredAccount {
+                image,
+                spent: bytes("spent_grants"),
+                created: bytes("created"),
+                closed: bytes("closed"),
+                holds: ids.into_iter().zip(holds).collect(),
+            }
+        });
+        Ok((value::unsigned(row.get("current_epoch"))?, cursor, found))
+    }
+}
+
+impl Lease {
+    /// Begins a new era, closed: by compare and swap, so that of two recoveries one goes on.
+    ///
+    /// # Errors
+    /// [`LedgerError::Overtaken`] if the era is not `from` any more.
+    pub async fn begin(&self, from: &EraRow, epoch: u64) -> Result<(), LedgerError> {
+        let sql = "update partitions set current_epoch = $3, open = false where id = $1 and current_epoch = $2";
+        let (id, old, new) = (
+            value::int(self.partition)?,
+            value::bigint(from.epoch)?,
+            value::bigint(epoch)?,
+        );
+        one(
+            self.client.execute(sql, &[&id, &old, &new]).await?,
+            self.partition,
+            from.cursor,
+        )
+    }
+
+    /// Moves the cursor from the old era's last posted entry to the new era's beginning, and reports.
+    ///
+    /// # Errors
+    /// [`LedgerError::Overtaken`] if the cursor or the era is elsewhere.
+    pub async fn cross(
+        &mut self,
+        from: Cursor,
+        epoch: u64,
+        replication_id: &str,
+        drained: Drained,
+    ) -> Result<(), LedgerError> {
+        let (id, new) = (value::int(self.partition)?, value::bigint(epoch)?);
+        let (old_epoch, old_n) = (value::bigint(from.epoch)?, value::bigint(from.n)?);
+        let tx = self.client.transaction().await?;
+        let sql = "update partitions set epoch = $4, n = 0, replication_id = $5, opened_at = now()
+            where id = $1 and epoch = $2 and n = $3 and current_epoch = $4 and not open";
+        let moved = tx
+            .execute(sql, &[&id, &old_epoch, &old_n, &new, &replication_id])
+            .await?;
+        let sql = "insert into recoveries (partition, epoch, replication_id, from_epoch, from_n, drained, behind_a_gap)
+            values ($1, $2, $3, $4, $5, $6, $7)";
+        let (posted, behind) = (
+            value::bigint(drained.posted)?,
+            value::bigint(drained.behind_a_gap)?,
+        );
+        tx.execute(
+            sql,
+            &[
+                &id,
+                &new,
+                &replication_id,
+                &old_epoch,
+                &old_n,
+                &posted,
+                &behind,
+            ],
+        )
+        .await?;
+        if moved == 1 {
+            tx.commit().await?;
+        } else {
+            tx.rollback().await?;
+        }
+        one(moved, self.partition, from)
+    }
+
+    /// Says that calls may go out under the new era.
+    ///
+    /// # Errors
+    /// [`LedgerError::Overtaken`] if the era is another by now.
+    pub async fn open(&self, epoch: u64) -> Result<(), LedgerError> {
+        let sql = "update partitions set open = true where id = $1 and current_epoch = $2 and epoch = $2 and n = 0";
+        let (id, era) = (value::int(self.partition)?, value::bigint(epoch)?);
+        one(
+            self.client.execute(sql, &[&id, &era]).await?,
+            self.partition,
+            Cursor { epoch, n: 0 },
+        )
+    }
+}
+
+/// One row was changed, or somebody else was quicker.
+fn one(rows: u64, partition: u32, from: Cursor) -> Result<(), LedgerError> {
+    match rows {
+        1 => Ok(()),
+        _ => Err(LedgerError::Overtaken { partition, from }),
+    }
+}

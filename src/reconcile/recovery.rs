@@ -1,0 +1,319 @@
+//! Recovery of a partition: a new era, when the server is not the one on which the partition was opened, or Redis does not know it.
+//!
+//! Owns the order of steps. Each leaves a state from which the next recovery, of whichever process, begins anew: a new epoch by
+//! compare and swap in the ledger; Redis fenced at it, closed; what survived in the stream posted while it is dense; the cursor moved
+//! to the new era; the partition opened. Afterwards all that Redis holds of an older era is void, and accounts are loaded from the
+//! ledger when they are touched.
+
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::{Relay, RelayError};
+use crate::{
+    holds::{Era, Holds, HoldsError, Meta},
+    ledger::{Cursor, Drained, EraRow, Lease, Ledger, LedgerError},
+};
+
+/// Between two looks at a partition that nobody suspects.
+const LOOK: Duration = Duration::from_secs(1);
+/// Between two tries at a partition that is not open.
+const RETRY: Duration = Duration::from_millis(100);
+
+/// Why a partition is not open yet.
+#[derive(Debug, thiserror::Error)]
+pub enum RecoveryError {
+    /// Redis did not answer.
+    #[error(transparent)]
+    Holds(#[from] HoldsError),
+    /// Postgres did not answer, or another recovery was quicker.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// What survived in the stream could not be posted.
+    #[error(transparent)]
+    Relay(#[from] RelayError),
+    /// The server is a replica: somebody must promote it, or point the service at the primary.
+    #[error("partition {0}: the Redis server is not a master")]
+    NotMaster(u32),
+    /// Another service's Redis: nothing of it is touched.
+    #[error("partition {partition}: this Redis belongs to service {found}, not to {expected}")]
+    OtherService {
+        /// The partition.
+        partition: u32,
+        /// Recorded in Redis.
+        found: String,
+        /// Recorded in the ledger.
+        expected: String,
+    },
+    /// Redis was set up with another count.
+    #[error("partition {partition}: this Redis was set up with {found} partitions, not {expected}")]
+    OtherCount {
+        /// The partition.
+        partition: u32,
+        /// Recorded in Redis.
+        found: u32,
+        /// Recorded in the ledger.
+        expected: u32,
+    },
+    /// The server changed, or another recovery began, while this one was under way.
+    #[error("partition {0}: the server changed during the recovery; it starts over")]
+    Moved(u32),
+}
+
+impl RecoveryError {
+    /// Looking again may help; else an operator must act.
+    #[must_use]
+    pub const fn passes(&self) -> bool {
+        !matches!(
+            self,
+            Self::OtherService { .. } | Self::OtherCount { .. } | Self::NotMaster(_)
+        )
+    }
+}
+
+/// What a look at a partition found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// It is open, and calls go out under its era.
+    Open,
+    /// It was recovered just now.
+    Recovered,
+    /// Another process recovers it.
+    Elsewhere,
+}
+
+/// Watches over one partition.
+pub struct Recovery {
+    partition: u32,
+    holds: Holds,
+    ledger: Ledger,
+    /// Posts what survived in the stream.
+    relay: Relay,
+    test_clock: bool,
+}
+
+impl Recovery {
+    /// A watcher; `relay` is its own.
+    #[must_use]
+    pub const fn new(
+        partition: u32,
+        holds: Holds,
+        ledger: Ledger,
+        relay: Relay,
+        test_clock: bool,
+    ) -> Self {
+        Self {
+            partition,
+            holds,
+            ledger,
+            relay,
+            test_clock,
+        }
+    }
+
+    /// Looks at the partition and, if it is not open on this very server, recovers it.
+    ///
+    /// # Errors
+    /// It is not open; looking again may help.
+    pub async fn step(&mut self) -> Result<Look, RecoveryError> {
+        if self
+            .is_open(&self.ledger.era(self.partition).await?)
+            .await?
+        {
+            return Ok(Look::Open);
+        }
+        let Some(lease) = self.ledger.lease(self.partition).await? else {
+            return Ok(Look::Elsewhere);
+        };
+        // Whoever had the lease before may have done it.
+        let row = self.ledger.era(self.partition).await?;
+        if self.is_open(&row).await? {
+            return Ok(Look::Open);
+        }
+        self.recover(lease, row).await?;
+        Ok(Look::Recovered)
+    }
+
+    /// The ledger, Redis and the server agree; calls then name this era.
+    async fn is_open(&self, row: &EraRow) -> Result<bool, RecoveryError> {
+        let (meta, server) = (
+            self.holds.meta(self.partition).await?,
+            self.holds.server(self.partition).await?,
+        );
+        if !server.master {
+            return Err(RecoveryError::NotMaster(self.partition));
+        }
+        let recorded = Some(&row.replication_id);
+        let open = row.open
+            && meta.open
+            && meta.epoch == Some(row.epoch)
+            && meta.replication_id.as_ref() == recorded
+            && Some(&server.replication_id) == recorded
+            && is_whole(row, &meta);
+        if open {
+            let replication_id = row.replication_id.clone();
+            self.relay.reached(row.cursor);
+            self.holds.set_era(
+                self.partition,
+                Era {
+                    epoch: row.epoch,
+                    replication_id,
+                },
+            );
+        }
+        Ok(open)
+    }
+
+    async fn recover(&mut self, mut lease: Lease, row: EraRow) -> Result<(), RecoveryError> {
+        let (partition, moved) = (self.partition, RecoveryError::Moved(self.partition));
+        let (meta, server) = (
+            self.holds.meta(partition).await?,
+            self.holds.server(partition).await?,
+        );
+        let service = self.ledger.service_id().await?;
+        self.is_ours(&meta, &service)?;
+        let now = self.holds.server_time().await?;
+        let era = Era {
+            epoch: new_epoch(&row, &meta, now),
+            replication_id: server.replication_id,
+        };
+        tracing::warn!(
+            partition,
+            from = row.epoch,
+            to = era.epoch,
+            "a partition is not open on this server: recovery begins"
+        );
+
+        lease.begin(&row, era.epoch).await?;
+        if !self.holds.fence(partition, &era, &service).await? {
+            return Err(moved);
+        }
+        let (from, drained) = self.drain().await?;
+        lease
+            .cross(from, era.epoch, &era.replication_id, drained)
+            .await?;
+        let clock = if self.test_clock {
+            Some(self.ledger.test_clock_at(now).await?)
+        } else {
+            None
+        };
+        if !self
+            .holds
+            .open(partition, &era, &from.to_string(), clock)
+            .await?
+        {
+            return Err(moved);
+        }
+        lease.open(era.epoch).await?;
+        tracing::warn!(
+            partition,
+            epoch = era.epoch,
+            posted = drained.posted,
+            behind_a_gap = drained.behind_a_gap,
+            "the partition is open again"
+        );
+        self.relay.reached(Cursor {
+            epoch: era.epoch,
+            n: 0,
+        });
+        self.holds.set_era(partition, era);
+        Ok(())
+    }
+
+    /// A wrong URL must not empty somebody else's Redis.
+    fn is_ours(&self, meta: &Meta, service: &str) -> Result<(), RecoveryError> {
+        let (partition, expected) = (self.partition, self.holds.partitions());
+        if let Some(found) = meta.service.clone().filter(|found| found != service) {
+            return Err(RecoveryError::OtherService {
+                partition,
+                found,
+                expected: service.to_owned(),
+            });
+        }
+        match meta.partitions {
+            Some(found) if found != expected => Err(RecoveryError::OtherCount {
+                partition,
+                found,
+                expected,
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Posts the entries that survived after the cursor, while they are dense; answers where that ends.
+    async fn drain(&mut self) -> Result<(Cursor, Drained), RecoveryError> {
+        let mut drained = Drained::default();
+        self.relay.forget();
+        loop {
+            let (from, entries) = self.relay.read().await?;
+            let Some(first) = entries.first() else {
+                return Ok((from, drained));
+            };
+            // The stream's beginning of this recovery's own era is no entry of the old one.
+            if first.epoch != from.epoch {
+                return Ok((from, drained));
+            }
+            match self.relay.post(from, &entries).await {
+                Ok(posted) => {
+                    drained.posted += posted.cursor.n - from.n;
+                    self.relay.freeze(&posted);
+                }
+                Err(RelayError::Ledger(LedgerError::Gap { after, .. })) if after == from => {
+                    drained.behind_a_gap = entries.len() as u64;
+                    tracing::error!(partition = self.partition, %after, entries = entries.len(), "entries behind a gap are not posted");
+                    return Ok((from, drained));
+                }
+                Err(RelayError::Ledger(LedgerError::Gap { after, .. })) => {
+                    let dense: Vec<_> = entries
+                        .into_iter()
+                        .take_while(|entry| entry.n <= after.n)
+                        .collect();
+                    drained.posted += self.relay.post(from, &dense).await?.cursor.n - from.n;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Looks until the flag is raised: at once when a call was fenced off, else now and then.
+    pub async fn run(mut self, mut stop: watch::Receiver<bool>) {
+        let holds = self.holds.clone();
+        let mut pause = LOOK;
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                () = holds.suspected(self.partition) => {}
+                _ = stop.wait_for(|stop| *stop) => return,
+            }
+            pause = match self.step().await {
+                Ok(Look::Open | Look::Recovered) => LOOK,
+                Ok(Look::Elsewhere) => RETRY,
+                Err(error) => {
+                    tracing::warn!(partition = self.partition, %error, "the partition is not open");
+                    RETRY
+                }
+            };
+        }
+    }
+}
+
+/// The stream ends where the partition says, and not before the ledger's cursor. Both were read after the row, so neither can be behind
+/// by mere movement.
+fn is_whole(row: &EraRow, meta: &Meta) -> bool {
+    let newest = meta.newest_entry.filter(|(epoch, _)| *epoch == row.epoch);
+    meta.n >= row.cursor.n && newest.is_some_and(|(_, n)| n >= meta.n)
+}
+
+/// Greater than any that the ledger, Redis or its stream know, and than the clock's milliseconds: an epoch never returns.
+fn new_epoch(row: &EraRow, meta: &Meta, now: i64) -> u64 {
+    let clock = u64::try_from(now / 1000).unwrap_or(0);
+    let known = [
+        row.epoch,
+        row.cursor.epoch,
+        meta.epoch.unwrap_or(0),
+        meta.newest_entry.map_or(0, |(epoch, _)| epoch),
+    ];
+    known
+        .into_iter()
+        .fold(clock, |newest, epoch| newest.max(epoch + 1))
+}

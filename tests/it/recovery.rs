@@ -1,0 +1,261 @@
+//! Redis loses what it had, in every way that it can: the service recovers without a restart of its own, from the ledger and from what
+//! survived in the stream.
+
+use std::time::Duration;
+
+use holdbook::{
+    app::Service,
+    proto::{
+        CommitRequest, CreateAccountRequest, Durability, GetBalanceRequest, GetHoldRequest,
+        GrantCreditsRequest, GrantKind, HoldState, ReserveRequest,
+        account_service_client::AccountServiceClient, commit_request::What,
+        grant_service_client::GrantServiceClient, metering_service_client::MeteringServiceClient,
+    },
+    telemetry::Metrics,
+};
+use tonic::{Code, transport::Channel};
+
+use crate::support::{self, Stack, config};
+
+const ACCOUNT: &str = "acme";
+
+struct Caller {
+    accounts: AccountServiceClient<Channel>,
+    grants: GrantServiceClient<Channel>,
+    metering: MeteringServiceClient<Channel>,
+}
+
+impl Caller {
+    async fn of(stack: &Stack) -> Self {
+        let channel = stack.channel();
+        let mut caller = Self {
+            accounts: AccountServiceClient::new(channel.clone()),
+            grants: GrantServiceClient::new(channel.clone()),
+            metering: MeteringServiceClient::new(channel),
+        };
+        let account = CreateAccountRequest {
+            account_id: ACCOUNT.into(),
+            ..Default::default()
+        };
+        caller
+            .accounts
+            .create_account(account)
+            .await
+            .expect("an account");
+        let grant = GrantCreditsRequest {
+            account_id: ACCOUNT.into(),
+            grant_id: "topup-1".into(),
+            kind: GrantKind::TopUp.into(),
+            amount: "1000".into(),
+            ..Default::default()
+        };
+        caller.grants.grant_credits(grant).await.expect("a grant");
+        caller
+    }
+
+    /// Sends a reserve until it is answered, as clients do.
+    async fn reserve(&mut self, hold: &str, durability: Durability) -> bool {
+        let reserve = ReserveRequest {
+            account_id: ACCOUNT.into(),
+            hold_id: hold.into(),
+            amount: "2".into(),
+            durability: durability.into(),
+            ..Default::default()
+        };
+        loop {
+            match self.metering.reserve(reserve.clone()).await {
+                Ok(answer)
+                    if durability == Durability::Applied
+                        || answer.get_ref().durability() == durability =>
+                {
+                    return answer.into_inner().replayed;
+                }
+                // Less was reached than asked for: the same again waits again, or does it again if it was lost.
+                Ok(_) => {}
+                Err(refused) => assert_eq!(refused.code(), Code::Unavailable, "{refused}"),
+            }
+        }
+    }
+
+    async fn commit(&mut self, hold: &str) {
+        let commit = CommitRequest {
+            account_id: ACCOUNT.into(),
+            hold_id: hold.into(),
+            what: Some(What::Amount("1.5".into())),
+            ..Default::default()
+        };
+        let answer = self
+            .metering
+            .commit(commit)
+            .await
+            .expect("the hold is still open")
+            .into_inner();
+        assert_eq!(
+            (answer.charged.as_str(), answer.released.as_str()),
+            ("1.5", "0.5")
+        );
+    }
+
+    async fn balance(&mut self) -> (String, String) {
+        let request = GetBalanceRequest {
+            account_id: ACCOUNT.into(),
+        };
+        let balance = self
+            .accounts
+            .get_balance(request)
+            .await
+            .expect("an answer")
+            .into_inner()
+            .balance
+            .expect("in it");
+        (balance.free, balance.held)
+    }
+
+    async fn state(&mut self, hold: &str) -> HoldState {
+        let request = GetHoldRequest {
+            account_id: ACCOUNT.into(),
+            hold_id: hold.into(),
+        };
+        self.metering
+            .get_hold(request)
+            .await
+            .expect("an answer")
+            .into_inner()
+            .hold
+            .expect("in it")
+            .state()
+    }
+}
+
+/// Everything was in the ledger: nothing is lost, and nobody restarts anything.
+#[tokio::test(flavor = "multi_thread")]
+async fn redis_is_emptied() {
+    let stack = Stack::start(&[]).await;
+    let mut caller = Caller::of(&stack).await;
+    caller.reserve("frame-1", Durability::Ledger).await;
+    caller.reserve("frame-2", Durability::Ledger).await;
+    caller.commit("frame-2").await;
+    stack.forget().await;
+    assert_eq!(caller.balance().await, ("996.5".into(), "2".into()));
+    assert_eq!(caller.state("frame-2").await, HoldState::Committed);
+    assert!(
+        caller.reserve("frame-1", Durability::Applied).await,
+        "a repeat of what was before"
+    );
+    assert!(
+        caller.reserve("frame-2", Durability::Applied).await,
+        "also of what has ended"
+    );
+    caller.commit("frame-1").await;
+    assert_eq!(caller.balance().await, ("997".into(), "0".into()));
+    stack.balanced().await;
+}
+
+/// While calls go on: each is answered or told to come again, what was asked for as LEDGER is there, and the books balance.
+#[tokio::test(flavor = "multi_thread")]
+async fn redis_is_emptied_under_load() {
+    let stack = Stack::start(&["--partitions=1"]).await;
+    let mut caller = Caller::of(&stack).await;
+    for round in 0..4 {
+        for hold in 0..10 {
+            caller
+                .reserve(&format!("frame-{round}-{hold}"), Durability::Ledger)
+                .await;
+        }
+        let emptied = async {
+            stack.redis_says("FLUSHALL").await;
+        };
+        let mut other = Caller::of(&stack).await;
+        let load = async {
+            for hold in 0..10 {
+                other
+                    .reserve(&format!("load-{round}-{hold}"), Durability::Ledger)
+                    .await;
+            }
+        };
+        tokio::join!(emptied, load);
+    }
+    for round in 0..4 {
+        for hold in 0..10 {
+            caller.commit(&format!("frame-{round}-{hold}")).await;
+            caller.commit(&format!("load-{round}-{hold}")).await;
+        }
+    }
+    assert_eq!(caller.balance().await, ("880".into(), "0".into()));
+    stack.balanced().await;
+}
+
+/// With its append-only file Redis comes back with all that it acknowledged: what the ledger did not have yet is in the stream.
+#[tokio::test(flavor = "multi_thread")]
+async fn redis_is_killed_and_comes_back() {
+    let mut stack = Stack::start(&["--relay-pause=2s"]).await;
+    let mut caller = Caller::of(&stack).await;
+    for hold in 0..20 {
+        caller
+            .reserve(&format!("frame-{hold}"), Durability::Applied)
+            .await;
+    }
+    stack.redis.kill().await.expect("killed");
+    stack.redis.restart().await.expect("it comes back");
+    for hold in 0..20 {
+        assert!(
+            caller
+                .reserve(&format!("frame-{hold}"), Durability::Applied)
+                .await,
+            "frame-{hold} was acknowledged"
+        );
+    }
+    assert_eq!(caller.balance().await, ("960".into(), "40".into()));
+    stack.balanced().await;
+}
+
+/// The stream alone is deleted: what the ledger has stands.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_stream_is_deleted() {
+    let stack = Stack::start(&["--partitions=1"]).await;
+    let mut caller = Caller::of(&stack).await;
+    caller.reserve("frame-1", Durability::Ledger).await;
+    let client = redis::Client::open(stack.redis.url()).expect("a URL");
+    let mut connection = client
+        .get_multiplexed_async_connection()
+        .await
+        .expect("Redis answers");
+    let streams: Vec<String> = redis::cmd("KEYS")
+        .arg("hb:*:log")
+        .query_async(&mut connection)
+        .await
+        .expect("keys");
+    let _: i64 = redis::cmd("DEL")
+        .arg(&streams)
+        .query_async(&mut connection)
+        .await
+        .expect("deleted");
+    let era = stack.service.holds().era(0);
+    assert!(
+        stack
+            .service
+            .holds()
+            .era_after(0, &era, Duration::from_secs(30))
+            .await,
+        "the partition was suspected"
+    );
+    caller.commit("frame-1").await;
+    stack.balanced().await;
+}
+
+/// A wrong URL must not empty the Redis of another service.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_redis_of_another_service_is_left_alone() {
+    let stack = Stack::start(&[]).await;
+    let mut caller = Caller::of(&stack).await;
+    let other_ledger = support::postgres_url().await;
+    holdbook::ledger::migrate(&other_ledger)
+        .await
+        .expect("migrations");
+    let wrong = config(&stack.redis.url(), &other_ledger, &[]);
+    let refused = Service::start(&wrong, Metrics::local().expect("metrics")).await;
+    let refused = refused.err().expect("it does not start").to_string();
+    assert!(refused.contains("belongs to service"), "{refused}");
+    caller.reserve("frame-1", Durability::Applied).await;
+    stack.balanced().await;
+}
