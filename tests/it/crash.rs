@@ -10,7 +10,7 @@ use holdbook::{
         hold::{HoldRequest, Method},
     },
     holds::{
-        Body, Holds, Options, Settings,
+        Body, Holds, HoldsError, Options, Settings,
         operation::{Caller, GrantRequest, Operation, Remembered, Verb},
         packed::Answer,
     },
@@ -254,6 +254,45 @@ async fn a_relay_dies_between_publishing_and_the_next_step() {
     assert!(rooms.relay().step().await.expect("a step") > 0);
     rooms.reserve("frame-3").await.expect("a hold");
     rooms.whole().await;
+    rooms.whole().await;
+}
+
+/// The script itself refuses, before anything was written, whoever has noticed what: a restarted server, an emptied one.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_on_a_server_that_may_have_gone_back_is_fenced_off() {
+    let rooms = Rooms::open().await;
+    rooms.used().await;
+    let read = || Operation {
+        account: ACCOUNT.into(),
+        verb: Verb::Read,
+        caller: Caller::default(),
+        remembered: None,
+        loaded: Vec::new(),
+    };
+    rooms.holds.run(read()).await.expect("it is open");
+    let mut server = rooms.redis.lock().await;
+    server.restart().await.expect("Redis comes back");
+    let url = server.url();
+    drop(server);
+    let mut answer = rooms.holds.run(read()).await;
+    while let Err(HoldsError::Unavailable(_)) = answer {
+        answer = rooms.holds.run(read()).await;
+    }
+    assert!(matches!(answer, Err(HoldsError::Fenced(_))), "{answer:?}");
+    assert_eq!(rooms.recover().await, Look::Recovered);
+    assert_eq!(rooms.recover().await, Look::Open);
+    let client = redis::Client::open(url).expect("a URL");
+    let mut connection = client
+        .get_multiplexed_async_connection()
+        .await
+        .expect("Redis answers");
+    let _: redis::Value = redis::cmd("FLUSHALL")
+        .query_async(&mut connection)
+        .await
+        .expect("emptied");
+    let answer = rooms.holds.run(read()).await;
+    assert!(matches!(answer, Err(HoldsError::Fenced(_))), "{answer:?}");
+    assert_eq!(rooms.recover().await, Look::Recovered);
     rooms.whole().await;
 }
 

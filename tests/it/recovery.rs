@@ -259,3 +259,42 @@ async fn the_redis_of_another_service_is_left_alone() {
     caller.reserve("frame-1", Durability::Applied).await;
     stack.balanced().await;
 }
+
+/// Part of Redis went back in time: after the recovery the ledger's word counts, not what Redis still holds.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_of_an_older_era_is_void() {
+    let stack = Stack::start(&["--partitions=1"]).await;
+    let mut caller = Caller::of(&stack).await;
+    let client = redis::Client::open(stack.redis.url()).expect("a URL");
+    let mut connection = client
+        .get_multiplexed_async_connection()
+        .await
+        .expect("Redis answers");
+    let named = |pattern: &str| redis::cmd("KEYS").arg(pattern).to_owned();
+    let [account]: [String; 1] = named("hb:*:a:acme")
+        .query_async(&mut connection)
+        .await
+        .expect("one account");
+    let before: Vec<u8> = redis::cmd("HGET")
+        .arg(&account)
+        .arg("s")
+        .query_async(&mut connection)
+        .await
+        .expect("its state");
+    caller.reserve("frame-1", Durability::Ledger).await;
+    stack.drain().await;
+    let metas: Vec<String> = named("hb:*:meta")
+        .query_async(&mut connection)
+        .await
+        .expect("partitions");
+    let mut back = redis::pipe();
+    back.atomic()
+        .hset(&account, "s", before)
+        .ignore()
+        .del(metas)
+        .ignore();
+    let () = back.query_async(&mut connection).await.expect("gone back");
+    assert_eq!(caller.balance().await, ("998".into(), "2".into()));
+    caller.commit("frame-1").await;
+    stack.balanced().await;
+}
