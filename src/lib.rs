@@ -43,11 +43,11 @@
 //! |---|---|---|
 //! | two reserves take the same credit | one script runs at a time, and takes all or nothing | `farm::five_hundred_reserves_of_seven_on_a_thousand_take_142`, `farm::the_same_through_three_services` |
 //! | a refusal, or a script that fails, leaves half of something | everything is decided above the line in `batch.lua`; below it only Redis can fail, and then the partition closes | `model::random_sequences` |
-//! | a call that is sent again is done again | every mutating call has an id, its outcome stands with the hold or grant and in the ledger | `crash::redis_is_killed_under_calls_that_are_sent_again`, `model::tables::a_grant_is_one_grant_for_ever` |
-//! | credits appear or vanish | a balance changes by a move only, and every move has two sides | `posting::credits_are_conserved_by_any_moves`, `model::random_sequences` |
+//! | a call that is sent again is done again | every mutating call has an id, its outcome stands with the hold or grant and in the ledger | `crash::redis_is_killed_under_calls_that_are_sent_again`, `model::tables::grants::g5_a_grant_id_is_one_grant_for_ever` |
+//! | credits appear or vanish | a balance changes by a move only, and every move has two sides | `posting::tests::credits_are_conserved_by_any_moves`, `model::random_sequences` |
 //! | an event is posted twice or skipped | it is posted in one transaction with the cursor that it moves, and an entry missing after the cursor stops the relay | `crash::two_relays_at_once_post_once`, `posting::a_repeated_delivery_is_skipped_whatever_the_cursor_says`, `posting::entries_with_a_hole_change_nothing` |
-//! | a commit makes debt above the limit | what the limit does not cover is absorbed, and recorded so | `tables::above_the_hold_comes_free_then_debt_then_the_platform` |
-//! | an amount is rounded | micro-credits in an `i64`, below 2^53 in Lua; a seventh decimal is refused | `tables::amounts_are_exact_and_bounded`, `words::no_amount_is_a_float` |
+//! | a commit makes debt above the limit | what the limit does not cover is absorbed, and recorded so | `model::tables::commits::h8_above_the_hold_comes_free_then_debt_then_the_platform` |
+//! | an amount is rounded | micro-credits in an `i64`, below 2^53 in Lua; a seventh decimal is refused | `model::tables::amounts::a3_a_seventh_decimal_is_refused`, `words::no_amount_is_a_float` |
 //! | an answer depends on how punctual the sweeper is | each call first applies what is due on its account, at its own instant | `model::random_sequences` |
 //! | a row of the book is changed | the role that serves has no right to; whoever has it is found by the audit | `rights::the_book_is_append_only_for_serving_connections`, `audit::an_altered_transfer_is_named_with_all_that_it_upsets` |
 //! | one bad event stops a partition | it goes to quarantine in the same transaction, and its account is frozen | `posting::an_unreadable_event_stops_only_its_account` |

@@ -79,12 +79,13 @@ impl Ledger {
         Page::of(&found, limit, row, |event| event.position)
     }
 
-    /// The accounts of a partition that wait; an empty id stands for events whose account cannot be read.
+    /// The accounts of a partition that wait. Events whose account cannot be read have none to name.
     ///
     /// # Errors
     /// Postgres does not answer.
     pub async fn quarantined_accounts(&self, partition: u32) -> Result<Vec<String>, LedgerError> {
-        let sql = "select distinct account_id from quarantine where resolved_at is null and partition = $1 order by 1";
+        let sql = "select distinct account_id from quarantine where resolved_at is null and partition = $1 \
+            and account_id <> '' order by 1";
         Ok(self
             .rows(sql, &[&value::int(partition)?])
             .await?

@@ -9,7 +9,7 @@ use tokio::{sync::watch, time::Instant};
 
 use super::LedgerWait;
 use crate::{
-    domain::event::Entry,
+    domain::{account::Micros, event::Entry},
     holds::{Holds, HoldsError},
     ledger::{Cursor, Ledger, LedgerError, Posted, Writer},
     telemetry::Instruments,
@@ -52,6 +52,8 @@ pub struct Relay {
     options: RelayOptions,
     writer: Option<Writer>,
     cursor: Option<Cursor>,
+    /// When the first entry of the last step occurred.
+    moved_from: Option<Micros>,
 }
 
 impl Relay {
@@ -74,6 +76,7 @@ impl Relay {
             options,
             writer: None,
             cursor: None,
+            moved_from: None,
         }
     }
 
@@ -109,6 +112,8 @@ impl Relay {
             .holds
             .read_log(self.partition, from.epoch, from.n, self.options.batch)
             .await?;
+        let first = entries.first().and_then(|entry| entry.events.last());
+        self.moved_from = first.map(|event| event.occurred_at);
         Ok((from, entries))
     }
 
@@ -219,20 +224,28 @@ impl Relay {
     /// One step, or a wait for something to do.
     async fn turn(&mut self) -> Result<(), RelayError> {
         let moved = self.step().await?;
-        let cursor = self
-            .waits
-            .cursor(self.partition)
-            .unwrap_or(Cursor { epoch: 0, n: 0 });
-        let head = self.holds.head(self.partition).await?;
-        let partition = u16::try_from(self.partition).unwrap_or(u16::MAX);
-        self.instruments
-            .ledger_lag(partition, head.n.saturating_sub(cursor.n), Duration::ZERO);
+        let Some(at) = self.cursor else { return Ok(()) };
+        self.measure(at, moved).await?;
         if moved == 0 {
-            let from = self.cursor.unwrap_or(cursor);
             self.holds
-                .wait_log(self.partition, from.epoch, from.n, WAIT)
+                .wait_log(self.partition, at.epoch, at.n, WAIT)
                 .await?;
         }
+        Ok(())
+    }
+
+    /// How far behind the ledger is: entries now, and the age of what was moved last.
+    async fn measure(&self, at: Cursor, moved: usize) -> Result<(), RelayError> {
+        let head = self.holds.head(self.partition).await?;
+        let age = match self.moved_from.filter(|_| moved > 0) {
+            Some(occurred_at) => self.holds.server_time().await? - occurred_at,
+            None => 0,
+        };
+        self.instruments.ledger_lag(
+            u16::try_from(self.partition).unwrap_or(u16::MAX),
+            head.n.saturating_sub(at.n),
+            Duration::from_micros(u64::try_from(age).unwrap_or(0)),
+        );
         Ok(())
     }
 

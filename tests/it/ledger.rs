@@ -6,6 +6,7 @@ mod audit;
 mod book;
 mod docs;
 mod facts;
+mod frozen;
 mod lists;
 mod posting;
 mod quarantine;

@@ -1,6 +1,7 @@
 //! The integration tests: one binary, real servers.
 
 mod audit;
+mod backpressure;
 mod cli;
 mod crash;
 mod dev;

@@ -26,24 +26,14 @@ local function too_far_behind(verb, backlog)
   return waits and backlog >= BACKLOG_SOFT
 end
 
-local function decide(op, backlog)
-  if too_far_behind(op.verb, backlog) then return pack('>Bs', REFUSED + 3, string.char(BACKPRESSURE)) end
-  if op.verb == V_CREATE then return verbs[op.verb](op) end
-  local A
-  if op.dkey then A = find_with_hold(op.key, op.id) else A = find_account(op.key) end
-  if not A then return pack('>B', NO_ACCOUNT) end
-  local h = op.dkey and A.holds[op.id]
-  if h then h.dkey, h.pkey = op.dkey, op.pkey end
-  apply_due(A)
-  return verbs[op.verb](op, A)
-end
-
 -- Grants that are over leave the state: spent ones to `x`, where refunds find them. The rollover of a grant with pins stays.
 local function retire_grants(A)
-  local awaited, kept = {}, {}
+  local over, awaited, kept = false, {}, {}
   for _, g in ipairs(A.grants) do
-    if g.phase >= ENDED and g.pinned > 0 and g.roll_for then awaited[g.roll_no] = true end
+    if g.phase == ENDED and g.pinned > 0 and g.roll_for then awaited[g.roll_no] = true end
+    over = over or (g.phase ~= PENDING and g.free + g.pinned == 0)
   end
+  if not over then return end
   for _, g in ipairs(A.grants) do
     if g.phase == PENDING or g.free + g.pinned > 0 or (g.phase == STARTED and awaited[g.no]) then
       kept[#kept + 1] = g
@@ -56,14 +46,26 @@ local function retire_grants(A)
   A.grants = kept
 end
 
+local function decide(op, backlog)
+  if too_far_behind(op.verb, backlog) then return pack('>Bs', REFUSED + 3, string.char(BACKPRESSURE)) end
+  if op.verb == V_CREATE then return verbs[op.verb](op) end
+  local A
+  if op.dkey then A = find_with_hold(op.key, op.id) else A = find_account(op.key) end
+  if not A then return pack('>B', NO_ACCOUNT) end
+  local h = op.dkey and A.holds[op.id]
+  if h then h.dkey, h.pkey = op.dkey, op.pkey end
+  apply_due(A)
+  if A.dirty then retire_grants(A) end
+  local reply = verbs[op.verb](op, A)
+  if A.dirty then retire_grants(A) end
+  return reply
+end
+
 local function prepare(A)
-  retire_grants(A)
   A.packed = pack_account(A)
   if A.spent_changed then
     local parts = {}
-    for _, g in ipairs(A.spent) do
-      if g.expires > A.clock then parts[#parts + 1] = pack_grant(g) end
-    end
+    for i, g in ipairs(A.spent) do parts[i] = pack_grant(g) end
     A.packed_spent = concat(parts)
   end
   return pack('>sI7I2c0', A.id, A.seq, #A.packed, A.packed)

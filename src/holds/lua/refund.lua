@@ -10,7 +10,7 @@ local function refund_plan(A, h, x)
     local burned = h.burns[i]
     local part, g, spent = min(rest, burned.amount), grant_by_no(A, burned.no), nil
     for _, candidate in ipairs(spent_grants(A)) do
-      if candidate.no == burned.no and candidate.expires > A.clock then g, spent = candidate, true end
+      if candidate.no == burned.no then g, spent = candidate, true end
     end
     if g and g.phase == STARTED then
       plan.targets[#plan.targets + 1] = { g = g, amount = part, spent = spent }

@@ -75,7 +75,7 @@ local function spent_grants(A)
     local raw, at, g = call('HGET', A.key, 'x') or '', 1, nil
     while at <= #raw do
       g, at = read_grant(raw, at)
-      A.spent[#A.spent + 1] = g
+      if g.expires > A.clock then A.spent[#A.spent + 1] = g end
     end
   end
   return A.spent

@@ -1,4 +1,4 @@
--- A spent grant ends at its expiry without an event, so it can have ended before its account did.
+-- One with nothing left has ended at its expiry already, without an event.
 update grants g
 set status = case when g.expires_at <= u.closed_at then 'expired' else 'closed' end,
     ended_at = least(g.expires_at, u.closed_at)

@@ -8,7 +8,7 @@ use crate::{
         credits::Credits,
         hold::{Hold, HoldState},
     },
-    holds::{Head, Holds, Snapshot},
+    holds::{Head, Holds, Snapshot, packed::GrantBalance},
     ledger::{AccountState, Auditor, Cursor, Difference, Ledger},
 };
 
@@ -128,12 +128,9 @@ fn differences(account: &str, redis: &Snapshot, ledger: &AccountState) -> Vec<Di
             .or_default()
             .0 = amounts(&HOLD_AMOUNTS, values);
     }
-    let zero = |amount: Credits| amount == Credits::ZERO;
-    for grant in redis
-        .grants
-        .iter()
-        .filter(|grant| !(zero(grant.free) && zero(grant.held)))
-    {
+    // What waits for its start is in no transfer; the sum of it is compared above.
+    let nothing = |grant: &GrantBalance| grant.pending || grant.free + grant.held == Credits::ZERO;
+    for grant in redis.grants.iter().filter(|grant| !nothing(grant)) {
         rows.entry(format!("grant number {} in Redis", grant.no))
             .or_default()
             .1 = amounts(&["free", "held"], &[grant.free, grant.held]);

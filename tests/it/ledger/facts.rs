@@ -207,3 +207,40 @@ instant committed f 4.000000 0.000000 0.000000 0.000000 0.000000";
         grant_expired grant_started hold_expired refund release reserve revoke";
     assert_eq!(each.table(names).await, all);
 }
+
+#[tokio::test]
+async fn a_closing_ends_the_grants_that_time_has_not_ended() {
+    let fresh = fresh().await;
+    let mut book = Book::new(0);
+    book.created("acme");
+    // Both are spent, and one expires before the closing: there is no event of that, since nothing was left.
+    for (no, id, expires_at) in [
+        (1, "short", NEW_YEAR + 5_000_000),
+        (2, "long", NEW_YEAR + 60_000_000),
+    ] {
+        let mut terms = grant_terms(no, id, "1");
+        terms.expires_at = Some(expires_at);
+        book.event(
+            "acme",
+            Fact::Grant(terms),
+            vec![moved(MoveKind::Issue, no, "1")],
+        );
+        book.reserve("acme", id, no, "1");
+        book.commit("acme", id, book.next("acme") - 1, no, "1");
+    }
+    let mut closed = terms();
+    closed.standing = holdbook::domain::account::Standing::Closed;
+    let entry = book
+        .event("acme", Fact::AccountClosed(closed), vec![])
+        .entry();
+    fresh
+        .ledger
+        .writer()
+        .await
+        .unwrap()
+        .post(0, fresh.start, &[entry])
+        .await
+        .unwrap();
+    let ends = "select grant_id, status, extract(epoch from ended_at - '2026-01-01Z')::integer from grants order by no";
+    assert_eq!(fresh.table(ends).await, "short expired 5\nlong closed 8");
+}

@@ -1360,6 +1360,7 @@ impl Account {
 
     /// T2: in order of instants; at one instant grants end, then start, then holds end; then by creation.
     fn apply_due(&mut self, now: Micros) {
+        let mut came_due = false;
         loop {
             let ends = self
                 .grants
@@ -1398,9 +1399,13 @@ impl Account {
                     self.end_hold(h, HoldState::Expired);
                 }
             }
-            self.check();
+            self.check_rows();
+            came_due = true;
         }
         self.now = now;
+        if came_due {
+            self.remember_spent();
+        }
     }
 
     /// G4, G7: a grant is posted and settles debt when it starts; only the rest is spendable.
@@ -1845,15 +1850,26 @@ impl Account {
         self.rows.push(row);
     }
 
-    fn remember_spent(&mut self, pinned: &[Credits]) {
-        let grants = self.grants.iter().zip(pinned);
+    /// H14: as things stand when all that was due is done, and again when the call is.
+    fn remember_spent(&mut self) {
+        let pinned = self.pins_by_grant();
+        // A rollover that pins of its ended source may still join is not spent. G3
+        let awaits = |rollover: &str| {
+            self.grants.iter().zip(&pinned).any(|(g, pins)| {
+                let joins = rollover.strip_prefix("~rollover:") == Some(g.id.as_str());
+                joins && g.standing == Standing::Expired && *pins > 0
+            })
+        };
+        let grants = self.grants.iter().zip(&pinned);
         let is_spent: Vec<bool> = grants
-            .map(|(g, pins)| g.standing == Standing::Started && g.free + pins == 0)
+            .map(|(g, pins)| {
+                g.standing == Standing::Started && g.free + pins == 0 && !awaits(&g.id)
+            })
             .collect();
         self.spent.retain(|g| is_spent[*g]);
         for g in self.burn_order() {
             if !is_spent[g] {
-                self.grants[g].forgotten = false;
+                self.grants[g].forgotten = false; // in use, awaited, or over
             } else if !self.grants[g].forgotten && !self.spent.contains(&g) {
                 self.spent.push(g);
             }
@@ -1866,11 +1882,21 @@ impl Account {
 
     /// Conservation, from the rows and from the state alike. Called after every event.
     fn check(&mut self) {
+        self.remember_spent();
+        self.check_rows();
+    }
+
+    /// What open holds have pinned, by grant.
+    fn pins_by_grant(&self) -> Vec<Credits> {
         let mut pinned = vec![0; self.grants.len()];
         self.open_holds()
             .flat_map(|h| &h.pins)
             .for_each(|pin| pinned[pin.0] += pin.1);
-        self.remember_spent(&pinned);
+        pinned
+    }
+
+    fn check_rows(&mut self) {
+        let pinned = self.pins_by_grant();
         for row in &self.rows[self.rows_checked..] {
             let amount = parse(&row.amount).expect("the model writes amounts");
             self.sides[row.debit as usize] -= amount;

@@ -5,13 +5,17 @@
 //! drops what Redis remembers of ended holds and of grants, as it does by itself some time after the windows. After ` # ` stands the
 //! rule. At its end the table's account is compared with the model whole, and with the sums of its ledger rows.
 //!
-//! Each table has an account of its own. They share one service, and its clock: one table at a time.
+//! Lines that begin with `|` are sent at once; the numbers of their answers tell the order in which the model does the same.
+//!
+//! `account a` makes the account and turns to it; `in a` turns back to it. Each table has accounts of its own. They share
+//! one service, and its clock: one table at a time.
 
 mod ask;
 mod ends;
 mod line;
 mod tell;
 
+use std::collections::BTreeSet;
 use std::panic::Location;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,8 +23,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use holdbook::proto::{self, ListGrantsRequest, ListHoldsRequest, ListTransfersRequest};
 use tokio::runtime::Runtime;
 use tokio::sync::{Mutex, OnceCell};
+use tonic::Status;
 
-use super::operation::Clients;
+use super::operation::{Clients, Operation, Reply};
 use super::reference::{Model, micros, timestamp};
 use super::requests::duration;
 use super::{SETTINGS, difference, inspect};
@@ -53,54 +58,22 @@ pub fn table(text: &str) {
     }
 }
 
-/// A table that is being performed.
-struct Table<'a> {
-    stack: &'a Stack,
-    clients: Clients,
-    model: Model,
-    account_id: String,
+/// A line, read.
+struct Asked<'a> {
+    /// The line as it stands, with its number.
+    told: String,
+    words: Line<'a>,
+    wanted: Vec<&'a str>,
 }
 
-impl<'a> Table<'a> {
-    async fn new(stack: &'a Stack) -> Self {
-        let mut clients = Clients::new(stack.channel());
-        let answer = clients.clock.now(proto::NowRequest {}).await;
-        let now = answer.expect("the test clock answers").into_inner().now;
-        let number = TABLES.fetch_add(1, Ordering::Relaxed);
-        Self {
-            stack,
-            clients,
-            model: Model::new(micros(&now.expect("the time")), SETTINGS),
-            account_id: format!("table-{number}"),
-        }
+impl Asked<'_> {
+    fn name(&self) -> &str {
+        self.words.0.get(1).copied().unwrap_or_default()
     }
 
-    async fn perform(mut self, text: &str) -> Result<(), String> {
-        for (number, line) in (1..).zip(text.lines().map(str::trim)) {
-            let told = |why| format!("its line {number}: {line}\n{why}");
-            let (asked, _) = line.split_once("# ").unwrap_or((line, ""));
-            let (call, wanted) = asked.split_once("=>").unwrap_or((asked, ""));
-            let words: Vec<&str> = call.split_whitespace().collect();
-            if !words.is_empty() {
-                self.line(&words, wanted.trim()).await.map_err(told)?;
-            }
-        }
-        ends::meet(self)
-            .await
-            .map_err(|why| format!("at its end:\n{why}"))
-    }
-
-    async fn line(&mut self, words: &[&str], wanted: &str) -> Result<(), String> {
-        let (verb, name) = (words[0], words.get(1).copied().unwrap_or_default());
-        let got = match verb {
-            "freeze" | "unfreeze" => return self.freeze(verb == "freeze").await,
-            "forget" => return self.forget().await,
-            "rows" | "grants" | "holds" => self.list(verb).await?,
-            by if by.starts_with('+') => return self.advance(span(&by[1..])).await,
-            _ => self.call(verb, name, words, wanted.is_empty()).await?,
-        };
-        let wanted = wanted.split_whitespace();
-        let missing: Vec<&str> = wanted.filter(|w| !got.iter().any(|g| g == w)).collect();
+    fn finds_its_words_in(&self, got: &[String]) -> Result<(), String> {
+        let missing = |word: &&&str| !got.iter().any(|g| g == **word);
+        let missing: Vec<_> = self.wanted.iter().filter(missing).collect();
         match missing.is_empty() {
             true => Ok(()),
             false => Err(format!(
@@ -108,38 +81,149 @@ impl<'a> Table<'a> {
             )),
         }
     }
+}
 
-    /// Asks the service and the model the same; the words of the answer.
-    async fn call(
+/// A table that is being performed.
+struct Table<'a> {
+    stack: &'a Stack,
+    clients: Clients,
+    model: Model,
+    number: u64,
+    /// The account that the lines are about.
+    account_id: String,
+    /// All that were created here.
+    accounts: BTreeSet<String>,
+}
+
+impl<'a> Table<'a> {
+    async fn new(stack: &'a Stack) -> Self {
+        let mut clients = Clients::new(stack.channel());
+        let answer = clients.clock.now(proto::NowRequest {}).await;
+        let now = answer.expect("the test clock answers").into_inner().now;
+        Self {
+            stack,
+            clients,
+            model: Model::new(micros(&now.expect("the time")), SETTINGS),
+            number: TABLES.fetch_add(1, Ordering::Relaxed),
+            account_id: String::new(),
+            accounts: BTreeSet::new(),
+        }
+    }
+
+    async fn perform(mut self, text: &str) -> Result<(), String> {
+        let mut together = Vec::new();
+        for (number, text) in (1..).zip(text.lines().map(str::trim)) {
+            let (asked, _) = text.split_once("# ").unwrap_or((text, ""));
+            let (call, wanted) = asked.split_once("=>").unwrap_or((asked, ""));
+            let (at_once, call) = match call.strip_prefix('|') {
+                Some(call) => (true, call),
+                None => (false, call),
+            };
+            let words = call.split_whitespace().collect::<Vec<_>>();
+            let line = Asked {
+                told: format!("its line {number}: {text}"),
+                words: Line(words),
+                wanted: wanted.split_whitespace().collect(),
+            };
+            if at_once {
+                together.push(line);
+                continue;
+            }
+            self.at_once(std::mem::take(&mut together)).await?;
+            if !line.words.0.is_empty() {
+                let done = self.line(&line).await;
+                done.map_err(|why| format!("{}\n{why}", line.told))?;
+            }
+        }
+        self.at_once(together).await?;
+        ends::meet(self)
+            .await
+            .map_err(|why| format!("at its end:\n{why}"))
+    }
+
+    async fn line(&mut self, line: &Asked<'_>) -> Result<(), String> {
+        let verb = line.words.0[0];
+        let got = match verb {
+            "in" => {
+                self.turn_to(line.name());
+                return Ok(());
+            }
+            "freeze" | "unfreeze" => return self.freeze(verb == "freeze").await,
+            "forget" => return self.forget().await,
+            "rows" | "grants" | "holds" => self.list(verb).await?,
+            by if by.starts_with('+') => return self.advance(span(&by[1..])).await,
+            _ => {
+                let operation = self.operation(line);
+                let answer = operation.send(&mut self.clients).await;
+                self.compared(&operation, &answer, line)?
+            }
+        };
+        line.finds_its_words_in(&got)
+    }
+
+    /// Sends all these calls before the first is answered, and has the model do them in the service's order (O1).
+    async fn at_once(&mut self, lines: Vec<Asked<'_>>) -> Result<(), String> {
+        let operations: Vec<_> = lines.iter().map(|line| self.operation(line)).collect();
+        let clients = self.clients.clone();
+        let send = |operation: &Operation| {
+            let (operation, mut clients) = (operation.clone(), clients.clone());
+            async move { operation.send(&mut clients).await }
+        };
+        let answers = futures_util::future::join_all(operations.iter().map(send)).await;
+        let place = |answer: &Result<Reply, _>| {
+            let reply = answer.as_ref().ok()?;
+            Some((
+                tell::sequence(reply)?,
+                reply.clone().outcome() == "replayed",
+            ))
+        };
+        let mut order: Vec<usize> = (0..lines.len()).collect();
+        order.sort_by_key(|i| place(&answers[*i]));
+        for i in order {
+            let line = &lines[i];
+            self.compared(&operations[i], &answers[i], line)
+                .and_then(|got| line.finds_its_words_in(&got))
+                .map_err(|why| format!("{}\n{why}", line.told))?;
+        }
+        Ok(())
+    }
+
+    fn operation(&mut self, line: &Asked<'_>) -> Operation {
+        let (verb, name) = (line.words.0[0], line.name());
+        if verb == "account" {
+            self.turn_to(name);
+            self.accounts.insert(self.account_id.clone());
+        }
+        ask::operation(verb, name, &line.words, &self.account_id, self.model.now())
+    }
+
+    /// The words of the service's answer, once it is the model's.
+    fn compared(
         &mut self,
-        verb: &str,
-        name: &str,
-        words: &[&str],
-        must_succeed: bool,
+        operation: &Operation,
+        service: &Result<Reply, Box<Status>>,
+        line: &Asked<'_>,
     ) -> Result<Vec<String>, String> {
-        let line = Line(words.to_vec());
-        let operation = ask::operation(verb, name, &line, &self.account_id, self.model.now());
-        let service = operation.send(&mut self.clients).await;
         let model = operation.expect(&mut self.model);
-        if let Some(found) = difference::of_answers(&service, &model) {
+        if let Some(found) = difference::of_answers(service, &model) {
             return Err(format!("  the service and the model differ:\n{found}"));
         }
         match (service, model) {
-            (Ok(reply), _) => {
-                let pairs = tell::reply(&reply);
-                Ok(pairs.iter().map(|(k, v)| format!("{k}={v}")).collect())
-            }
-            (Err(status), Err(_)) if must_succeed => Err(format!("  refused: {status}")),
-            (Err(_), Err(refusal)) => Ok(tell::refusal(&refusal)),
-            (Err(status), Ok(_)) => Err(format!("  refused: {status}")),
+            (Ok(reply), _) => Ok(tell::reply(reply)),
+            (Err(_), Err(refusal)) if !line.wanted.is_empty() => Ok(tell::refusal(&refusal)),
+            (Err(status), _) => Err(format!("  refused: {status}")),
         }
+    }
+
+    fn turn_to(&mut self, name: &str) {
+        self.account_id = format!("table-{}-{name}", self.number);
     }
 
     /// The last rows, the grants or the holds, as the ledger has them.
     async fn list(&mut self, what: &str) -> Result<Vec<String>, String> {
         let account_id = self.account_id.clone();
-        let told = |status: tonic::Status| format!("  refused: {status}");
-        let pairs = match what {
+        let told = |status: Status| format!("  refused: {status}");
+        Ok(match what {
             "rows" => {
                 let request = ListTransfersRequest {
                     account_id,
@@ -154,7 +238,7 @@ impl<'a> Table<'a> {
                     ..Default::default()
                 };
                 let answer = self.clients.grants.list_grants(request).await;
-                return Ok(tell::grants(&answer.map_err(told)?.into_inner().grants));
+                tell::grants(&answer.map_err(told)?.into_inner().grants)
             }
             _ => {
                 let request = ListHoldsRequest {
@@ -164,8 +248,7 @@ impl<'a> Table<'a> {
                 let answer = self.clients.metering.list_holds(request).await;
                 tell::holds(&answer.map_err(told)?.into_inner().holds)
             }
-        };
-        Ok(pairs.iter().map(|(k, v)| format!("{k}={v}")).collect())
+        })
     }
 
     async fn advance(&mut self, by: i64) -> Result<(), String> {

@@ -111,6 +111,11 @@ impl Stack {
     /// On the real clock.
     pub async fn start(more: &[&str]) -> Self {
         let (redis, postgres_url) = tokio::join!(redis(), postgres_url());
+        Self::start_on(redis, postgres_url, more).await
+    }
+
+    /// On these stores.
+    pub async fn start_on(redis: RedisServer, postgres_url: String, more: &[&str]) -> Self {
         ledger::migrate(&postgres_url).await.expect("migrations");
         let config = config(&redis.url(), &postgres_url, more);
         let metrics = Metrics::local().expect("metrics");
@@ -157,12 +162,17 @@ impl Stack {
             .expect("Redis answers");
     }
 
-    /// Waits until the ledger has everything, then audits both stores.
-    pub async fn balanced(&self) {
+    /// Waits until the ledger has everything.
+    pub async fn drain(&self) {
         assert!(
             self.service.drained(Duration::from_secs(60)).await,
             "the ledger catches up"
         );
+    }
+
+    /// Waits until the ledger has everything, then audits both stores.
+    pub async fn balanced(&self) {
+        self.drain().await;
         let report = reconcile::audit(self.service.holds(), self.service.ledger())
             .await
             .expect("both stores answer");

@@ -262,9 +262,9 @@ fn verbs_have_the_same_numbers_in_lua_and_in_rust() {
     );
 }
 
-/// The arms `NUMBER => Fact::NAME` of holds/packed.rs.
+/// The arms `NUMBER => Fact::NAME` of holds/packed/event.rs.
 fn event_numbers() -> BTreeMap<String, i32> {
-    let source = file("src/holds/packed.rs");
+    let source = file("src/holds/packed/event.rs");
     let constant = |name: &str| {
         let line = source
             .text
@@ -283,7 +283,7 @@ fn event_numbers() -> BTreeMap<String, i32> {
         let number = number.parse().ok().or_else(|| constant(number));
         (
             name,
-            number.unwrap_or_else(|| panic!("packed.rs: the number of {fact}")),
+            number.unwrap_or_else(|| panic!("event.rs: the number of {fact}")),
         )
     })
     .collect()

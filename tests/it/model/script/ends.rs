@@ -7,6 +7,8 @@ use holdbook::proto::{
     ListTransfersRequest, Transfer,
 };
 
+use tonic::Code;
+
 use super::Table;
 use crate::model::inspect::all_transfers;
 use crate::model::lane::Lane;
@@ -19,13 +21,18 @@ pub async fn meet(table: Table<'_>) -> Result<(), String> {
     let Table {
         mut clients,
         model,
-        account_id,
+        accounts,
         ..
     } = table;
-    sums(&mut clients, &account_id).await?;
+    for account_id in &accounts {
+        sums(&mut clients, account_id).await?;
+    }
     let no_freezing = Arc::new(|_, _| Box::pin(std::future::ready(())) as _);
     let mut lane = Lane::new(0, 0, clients, no_freezing, model);
-    lane.inspect(&account_id, true).await
+    for account_id in &accounts {
+        lane.inspect(account_id, true).await?;
+    }
+    Ok(())
 }
 
 fn credits(text: &str) -> i64 {
@@ -48,8 +55,11 @@ async fn sums(clients: &mut Clients, account_id: &str) -> Result<(), String> {
     let request = proto::GetBalanceRequest {
         account_id: account_id.into(),
     };
-    let balance = clients.accounts.get_balance(request).await;
-    let balance = balance.map_err(told)?.into_inner().balance;
+    let balance = match clients.accounts.get_balance(request).await {
+        // A creation that was refused.
+        Err(status) if status.code() == Code::NotFound => return Ok(()),
+        answer => answer.map_err(told)?.into_inner().balance,
+    };
     let balance = balance.ok_or("  no balance")?;
     let request = ListTransfersRequest {
         account_id: account_id.into(),

@@ -8,10 +8,23 @@ use crate::model::difference::name_of;
 use crate::model::operation::Reply;
 use crate::model::reference::Refusal;
 
-pub type Words = Vec<(&'static str, String)>;
+type Words = Vec<(&'static str, String)>;
 
 /// The words of an answer.
-pub fn reply(reply: &Reply) -> Words {
+pub fn reply(reply: &Reply) -> Vec<String> {
+    joined(words(reply))
+}
+
+/// The number of the account's last event when this was answered.
+pub fn sequence(reply: &Reply) -> Option<u64> {
+    after(reply).map(|balance| balance.sequence)
+}
+
+fn joined(words: Words) -> Vec<String> {
+    words.iter().map(|(k, v)| format!("{k}={v}")).collect()
+}
+
+fn words(reply: &Reply) -> Words {
     let mut words = match reply {
         Reply::CreateAccount(a) => {
             vec![again(a.replayed), reached(a.durability)]
@@ -82,6 +95,7 @@ pub fn reply(reply: &Reply) -> Words {
         }
     };
     words.extend(after(reply).map(|b| ("after", b.balance.clone())));
+    words.extend(about(reply).map(|h| ("is", hold_state(h))));
     words
 }
 
@@ -94,7 +108,7 @@ pub fn refusal(refusal: &Refusal) -> Vec<String> {
 }
 
 /// The rows of the last event that has some, as `debit>credit:grant>other grant:amount`.
-pub fn last_rows(all: &[Transfer]) -> Words {
+pub fn last_rows(all: &[Transfer]) -> Vec<String> {
     let last = all.last().map_or(0, |row| row.sequence);
     let rows: Vec<&Transfer> = all.iter().filter(|row| row.sequence == last).collect();
     let told = rows.iter().map(|row| {
@@ -105,7 +119,7 @@ pub fn last_rows(all: &[Transfer]) -> Words {
         let (debit, credit) = (side(row.debit()), side(row.credit()));
         format!("{debit}>{credit}:{}{into}:{}", row.grant_id, row.amount)
     });
-    vec![
+    joined(vec![
         ("rows", told.collect::<Vec<_>>().join(",")),
         (
             "event",
@@ -115,7 +129,7 @@ pub fn last_rows(all: &[Transfer]) -> Words {
             "actor",
             rows.first().map_or(String::new(), |row| row.actor.clone()),
         ),
-    ]
+    ])
 }
 
 /// Grants, newest first, as `id=STATE:free:held`.
@@ -128,12 +142,12 @@ pub fn grants(all: &[Grant]) -> Vec<String> {
 }
 
 /// Holds, newest first, as `holds=id:STATE:amount,...`.
-pub fn holds(all: &[Hold]) -> Words {
+pub fn holds(all: &[Hold]) -> Vec<String> {
     let told = all.iter().map(|hold| {
-        let state = &hold.state().as_str_name()["HOLD_STATE_".len()..];
+        let state = hold_state(hold);
         format!("{}:{state}:{}", hold.hold_id, hold.amount)
     });
-    vec![("holds", told.collect::<Vec<_>>().join(","))]
+    joined(vec![("holds", told.collect::<Vec<_>>().join(","))])
 }
 
 fn side(side: LedgerAccount) -> String {
@@ -193,10 +207,7 @@ fn hold(hold: Option<&Hold>) -> Words {
         .collect();
     labels.sort();
     vec![
-        (
-            "state",
-            hold.state().as_str_name()["HOLD_STATE_".len()..].into(),
-        ),
+        ("state", hold_state(&hold)),
         ("amount", hold.amount),
         ("held", hold.held),
         ("promised", hold.promised),
@@ -228,4 +239,20 @@ fn after(reply: &Reply) -> Option<&Balance> {
         Reply::Refund(a) => a.balance.as_ref(),
         Reply::GetHold(a) => a.balance.as_ref(),
     }
+}
+
+fn about(reply: &Reply) -> Option<&Hold> {
+    match reply {
+        Reply::Reserve(a) => a.hold.as_ref(),
+        Reply::Extend(a) => a.hold.as_ref(),
+        Reply::Commit(a) => a.hold.as_ref(),
+        Reply::Release(a) => a.hold.as_ref(),
+        Reply::Charge(a) => a.hold.as_ref(),
+        Reply::Refund(a) => a.hold.as_ref(),
+        _ => None,
+    }
+}
+
+fn hold_state(hold: &Hold) -> String {
+    hold.state().as_str_name()["HOLD_STATE_".len()..].into()
 }

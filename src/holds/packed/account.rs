@@ -1,0 +1,191 @@
+//! An account's state, and the answer of an operation on it.
+
+use super::{Outcome, credits, hold, kind, outcome, standing};
+use crate::{
+    domain::{
+        account::{AccountTerms, Balance, Micros},
+        credits::Credits,
+        grant::GrantKind,
+        hold::Hold,
+    },
+    holds::wire::{Malformed, Reader},
+};
+
+/// A grant in an account's state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GrantBalance {
+    /// Its number.
+    pub no: u32,
+    /// Its id.
+    pub grant_id: String,
+    /// Free in it; of a pending one, what will start.
+    pub free: Credits,
+    /// Pinned of it.
+    pub held: Credits,
+    /// It has not started.
+    pub pending: bool,
+}
+
+/// An account's packed state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct State {
+    /// Its declared side.
+    pub terms: AccountTerms,
+    /// Its credits.
+    pub balance: Balance,
+    /// Its last event.
+    pub sequence: u64,
+    /// Open holds.
+    pub open_holds: u32,
+    /// Its grants that have something free or pinned, or wait.
+    pub grants: Vec<GrantBalance>,
+}
+
+/// Reads an account's state.
+pub fn state(bytes: &[u8]) -> Result<State, Malformed> {
+    let mut r = Reader(bytes);
+    r.byte()?;
+    let (sequence, _clock) = (r.uint(7)?, r.int(7)?);
+    let (standing, frozen) = (standing(r.byte()?)?, r.byte()? == 1);
+    let (debt, overdraft_limit, credit_limit) =
+        (credits(&mut r)?, credits(&mut r)?, credits(&mut r)?);
+    let (max_open_holds, open_holds, promised) = (r.u32()?, r.u32()?, credits(&mut r)?);
+    let (_next_hold, _indexed, etag) = (r.int(7)?, r.int(7)?, r.u32()?);
+    let (_next_no, _created) = (r.u32()?, r.int(7)?);
+    let mut balance = Balance {
+        debt,
+        promised,
+        ..Balance::default()
+    };
+    let mut grants = Vec::new();
+    for _ in 0..r.byte()? {
+        let (no, _kind, phase, flags) = (r.u32()?, r.byte()?, r.byte()?, r.byte()?);
+        let (_priority, _start, _expires) = (r.uint(2)?, r.int(7)?, r.int(7)?);
+        let (free, held, grant_id) = (credits(&mut r)?, credits(&mut r)?, r.text()?);
+        if flags & 2 != 0 {
+            let (_roll_for, _room, _roll_no) = (r.int(7)?, r.int(7)?, r.u32()?);
+        }
+        let pending = phase == 0;
+        *(if pending {
+            &mut balance.pending
+        } else {
+            &mut balance.free
+        }) += free;
+        balance.held += held;
+        grants.push(GrantBalance {
+            no,
+            grant_id,
+            free,
+            held,
+            pending,
+        });
+    }
+    let terms = AccountTerms {
+        standing,
+        frozen,
+        overdraft_limit,
+        credit_limit,
+        max_open_holds,
+        etag,
+    };
+    Ok(State {
+        terms,
+        balance,
+        sequence,
+        open_holds,
+        grants,
+    })
+}
+
+/// What an operation answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// Refused, for these reasons (numbers of `ErrorReason`), the first being the status. Empty: done.
+    pub reasons: Vec<u8>,
+    /// Sent before.
+    pub replayed: bool,
+    /// The account's credits.
+    pub balance: Balance,
+    /// The account's clock.
+    pub now: Micros,
+    /// The account's last event.
+    pub sequence: u64,
+    /// The account's declared side.
+    pub terms: AccountTerms,
+    /// Open holds.
+    pub open_holds: u32,
+    /// When the account was created.
+    pub created_at: Micros,
+    /// No open hold ends before it.
+    pub next_hold: Option<Micros>,
+    /// Of a refusal: the amount at fault, or what it names.
+    pub x: i64,
+    /// Of a refusal: the bound.
+    pub y: i64,
+    /// The hold now.
+    pub hold: Option<Hold>,
+    /// What was done, or had been.
+    pub outcome: Option<Outcome>,
+    /// The grants behind the numbers in it, as far as they are known.
+    pub names: Vec<(u32, GrantKind, String)>,
+}
+
+/// Reads an answer behind its status byte.
+pub fn answer(bytes: &[u8]) -> Result<Answer, Malformed> {
+    let mut r = Reader(bytes);
+    let replayed = r.byte()? == 1;
+    let balance = Balance {
+        free: credits(&mut r)?,
+        held: credits(&mut r)?,
+        debt: credits(&mut r)?,
+        pending: credits(&mut r)?,
+        promised: credits(&mut r)?,
+    };
+    let (now, sequence) = (r.int(7)?, r.uint(7)?);
+    let (standing, frozen, overdraft_limit, credit_limit) = (
+        standing(r.byte()?)?,
+        r.byte()? == 1,
+        credits(&mut r)?,
+        credits(&mut r)?,
+    );
+    let (max_open_holds, open_holds, etag) = (r.u32()?, r.u32()?, r.u32()?);
+    let (created_at, next_hold) = (r.int(7)?, r.int(7)?);
+    let reasons = r.text()?.into_bytes();
+    let (x, y) = (r.int(7)?, r.int(7)?);
+    let (packed_hold, packed_outcome) = (r.blob()?, r.blob()?);
+    let mut names = Vec::new();
+    while !r.is_empty() {
+        names.push((r.u32()?, kind(r.byte()?)?, r.text()?));
+    }
+    Ok(Answer {
+        reasons,
+        replayed,
+        balance,
+        now,
+        sequence,
+        terms: AccountTerms {
+            standing,
+            frozen,
+            overdraft_limit,
+            credit_limit,
+            max_open_holds,
+            etag,
+        },
+        open_holds,
+        created_at,
+        next_hold: (next_hold > 0).then_some(next_hold),
+        x,
+        y,
+        hold: if packed_hold.is_empty() {
+            None
+        } else {
+            Some(hold(packed_hold)?)
+        },
+        outcome: if packed_outcome.is_empty() {
+            None
+        } else {
+            Some(outcome(packed_outcome)?)
+        },
+        names,
+    })
+}

@@ -1,0 +1,156 @@
+//! Postgres is gone: holds go on, entries wait in the stream up to its bounds, and everything is posted when it is back.
+
+use std::time::Duration;
+
+use holdbook::{
+    dev::{PostgresConfig, PostgresServer},
+    proto::{
+        CommitRequest, CreateAccountRequest, Durability, GrantCreditsRequest, GrantKind,
+        ReleaseRequest, ReserveRequest, account_service_client::AccountServiceClient,
+        commit_request::What, grant_service_client::GrantServiceClient,
+        metering_service_client::MeteringServiceClient,
+    },
+};
+use tonic::{Code, Status};
+use tonic_types::StatusExt;
+
+use crate::support::{self, Stack};
+
+const ACCOUNT: &str = "acme";
+
+/// Behind with entries, not with events: each call here is a batch of its own.
+const BOUNDS: [&str; 4] = [
+    "--partitions=1",
+    "--backlog-soft=6",
+    "--backlog-hard=9",
+    "--ledger-wait=200ms",
+];
+
+fn reserve(hold: usize, durability: Durability) -> ReserveRequest {
+    ReserveRequest {
+        account_id: ACCOUNT.into(),
+        hold_id: format!("frame-{hold}"),
+        amount: "2".into(),
+        durability: durability.into(),
+        ..Default::default()
+    }
+}
+
+fn is_backpressure(refused: &Status) {
+    let details = refused.get_error_details();
+    let reason = details.error_info().map(|info| info.reason.clone());
+    assert_eq!(
+        (refused.code(), reason.as_deref()),
+        (Code::Unavailable, Some("BACKPRESSURE")),
+        "{refused}"
+    );
+    assert!(
+        details
+            .retry_info()
+            .is_some_and(|retry| retry.retry_delay.is_some()),
+        "{refused}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_postgres_holds_go_on_up_to_the_bounds() {
+    let config = PostgresConfig {
+        dir: support::scratch("gone-postgres"),
+        fresh: true,
+        port: None,
+        settings: Vec::new(),
+    };
+    let mut postgres = PostgresServer::start(config)
+        .await
+        .expect("a Postgres of this test's own");
+    let stack = Stack::start_on(support::redis().await, postgres.url(), &BOUNDS).await;
+    let mut metering = MeteringServiceClient::new(stack.channel());
+    let account = CreateAccountRequest {
+        account_id: ACCOUNT.into(),
+        ..Default::default()
+    };
+    AccountServiceClient::new(stack.channel())
+        .create_account(account)
+        .await
+        .expect("an account");
+    let grant = GrantCreditsRequest {
+        account_id: ACCOUNT.into(),
+        grant_id: "topup-1".into(),
+        kind: GrantKind::TopUp.into(),
+        amount: "100".into(),
+        ..Default::default()
+    };
+    GrantServiceClient::new(stack.channel())
+        .grant_credits(grant)
+        .await
+        .expect("a grant");
+    let sure = metering
+        .reserve(reserve(0, Durability::Ledger))
+        .await
+        .expect("a hold")
+        .into_inner();
+    assert_eq!(sure.durability(), Durability::Ledger);
+    stack.drain().await;
+
+    postgres.kill().await.expect("killed");
+    for hold in 1..=6 {
+        let answer = metering
+            .reserve(reserve(hold, Durability::Ledger))
+            .await
+            .expect("holds go on")
+            .into_inner();
+        assert_eq!(
+            answer.durability(),
+            Durability::Applied,
+            "the effect exists, the ledger does not have it"
+        );
+    }
+    is_backpressure(
+        &metering
+            .reserve(reserve(7, Durability::Applied))
+            .await
+            .expect_err("the soft bound"),
+    );
+    for hold in 1..=3 {
+        let commit = CommitRequest {
+            account_id: ACCOUNT.into(),
+            hold_id: format!("frame-{hold}"),
+            what: Some(What::Amount("1".into())),
+            ..Default::default()
+        };
+        metering
+            .commit(commit)
+            .await
+            .expect("commits go on to the hard bound");
+    }
+    let release = ReleaseRequest {
+        account_id: ACCOUNT.into(),
+        hold_id: "frame-4".into(),
+        durability: 0,
+    };
+    is_backpressure(
+        &metering
+            .release(release.clone())
+            .await
+            .expect_err("the hard bound"),
+    );
+
+    postgres.restart().await.expect("Postgres comes back");
+    stack.drain().await;
+    // Redis hears of it a moment after the ledger has it; until then callers are told to try again.
+    let mut released = metering.release(release.clone()).await;
+    while let Err(refused) = &released {
+        is_backpressure(refused);
+        released = metering.release(release.clone()).await;
+    }
+    metering
+        .reserve(reserve(7, Durability::Applied))
+        .await
+        .expect("reserves go on again");
+    stack.balanced().await;
+    stack.service.stop().await.expect("a graceful stop");
+    tokio::time::timeout(Duration::from_secs(30), postgres.stop())
+        .await
+        .expect("in time")
+        .expect("stopped");
+}
