@@ -33,6 +33,10 @@ impl Times {
         self.0.value_at_quantile(0.5) as f64 / 1e6
     }
 
+    pub fn p90_ms(&self) -> f64 {
+        self.0.value_at_quantile(0.9) as f64 / 1e6
+    }
+
     pub fn p99_ms(&self) -> f64 {
         self.0.value_at_quantile(0.99) as f64 / 1e6
     }

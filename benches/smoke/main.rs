@@ -120,7 +120,9 @@ fn report(out: &mut impl Write, rounds: &[Round]) -> Outcome<bool> {
         values[values.len() / 2]
     };
     writeln!(out, "# medians of {} rounds", rounds.len())?;
-    let absolute: [(&str, Figure); 12] = [
+    let absolute: [(&str, Figure); 14] = [
+        ("disk_write_p50_ms", |r| r.disk.p50_ms()),
+        ("disk_write_p90_ms", |r| r.disk.p90_ms()),
         ("reserve_p50_ms", |r| r.alone.reserve.p50_ms()),
         ("reserve_p99_ms", |r| r.alone.reserve.p99_ms()),
         ("service_noop_p50_ms", |r| r.alone.noop.p50_ms()),

@@ -45,6 +45,8 @@ pub struct Together {
 
 /// What a round came to.
 pub struct Round {
+    /// One write to the disk.
+    pub disk: Times,
     pub alone: Alone,
     pub together: Together,
 }
@@ -74,7 +76,8 @@ impl fmt::Display for Round {
         let (alone, together) = (&self.alone, &self.together);
         write!(
             f,
-            "reserve {:.3} ms, no-ops {:.3} and {:.3} ms, {:.2}; {:.0} calls/s, no-ops {:.0} and {:.0}/s, {:.2}; ledger {} entries behind, drained in {} ms",
+            "disk write {:.3} ms; reserve {:.3} ms, no-ops {:.3} and {:.3} ms, {:.2}; {:.0} calls/s, no-ops {:.0} and {:.0}/s, {:.2}; ledger {} entries behind, drained in {} ms",
+            self.disk.p50_ms(),
             alone.reserve.p50_ms(),
             alone.noop.p50_ms(),
             alone.bare.p50_ms(),
@@ -150,6 +153,7 @@ impl Callers {
 
     pub async fn round(&self, stack: &Stack, number: usize) -> Outcome<Round> {
         Ok(Round {
+            disk: stack.disk().await?,
             alone: self.alone(stack, number).await?,
             together: self.together(stack, number).await?,
         })

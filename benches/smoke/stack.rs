@@ -2,6 +2,8 @@
 
 use std::{
     env,
+    fs::File,
+    io::Write,
     path::{Path, PathBuf},
     process::Stdio,
     sync::Arc,
@@ -20,10 +22,13 @@ use tokio::{
     task::JoinHandle,
 };
 
-use super::Outcome;
+use super::{Outcome, load::Times};
 
 /// Between two looks at how far the ledger is.
 const LOOK_PAUSE: Duration = Duration::from_millis(5);
+/// Writes that a round's look at the disk takes, each of about a reserve's size in the append-only file.
+const DISK_WRITES: usize = 300;
+const ENTRY_BYTES: usize = 600;
 /// The service serves this long after its start at the latest.
 const START_MAX: Duration = Duration::from_secs(60);
 /// And has ended this long after it was asked to.
@@ -104,6 +109,23 @@ impl Stack {
             "{cores} cores, client and stores on the same machine; Redis appendfsync always; {} partitions; no-ops: the service's, and a bare tonic server in its own process",
             self.holds.partitions()
         ))
+    }
+
+    /// What one write to the disk costs: every answer of the service waits for one, a no-op does not.
+    pub async fn disk(&self) -> Outcome<Times> {
+        let path = self.folder.join("disk");
+        let times = tokio::task::spawn_blocking(move || {
+            let mut file = File::create(path)?;
+            let mut times = Times::new()?;
+            for _ in 0..DISK_WRITES {
+                file.write_all(&[0; ENTRY_BYTES])?;
+                let started = Instant::now();
+                file.sync_data()?;
+                times.record(started.elapsed())?;
+            }
+            Outcome::Ok(times)
+        });
+        times.await?
     }
 
     /// Entries of all partitions that the ledger does not have yet.
