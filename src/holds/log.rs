@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use redis::Value;
 
-use super::{Holds, HoldsError, packed, packed::GrantBalance, wire::Reader};
+use super::{Era, Holds, HoldsError, packed, packed::GrantBalance, wire::Reader};
 use crate::domain::{
     account::{AccountTerms, Balance},
     event::{AccountImage, BadEvent, Entry, Event, Position},
@@ -175,7 +175,7 @@ impl Holds {
         }
     }
 
-    /// All that Redis knows of an account, as it is: nothing that is due is applied.
+    /// All that Redis knows of an account in the current era, as it is: nothing that is due is applied.
     ///
     /// # Errors
     /// Redis did not answer, or what it has cannot be read.
@@ -189,7 +189,21 @@ impl Holds {
         let fields: Vec<(Vec<u8>, Vec<u8>)> = self.aside(self.partition_of(account), &cmd).await?;
         let malformed =
             |error| HoldsError::Bug(format!("account {account} cannot be read: {error}"));
-        let Some((_, state)) = fields.iter().find(|(name, _)| name == b"s") else {
+        let epoch = self.head(self.partition_of(account)).await?.epoch;
+        let era = Era {
+            epoch,
+            replication_id: String::new(),
+        }
+        .name();
+        let field = |wanted: &[u8]| {
+            fields
+                .iter()
+                .find(|(name, _)| name == wanted)
+                .map(|(_, value)| value)
+        };
+        let Some(state) =
+            field(b"s").filter(|_| field(b"e").is_some_and(|found| *found == era.as_bytes()))
+        else {
             return Ok(None);
         };
         let state = packed::state(state).map_err(malformed)?;

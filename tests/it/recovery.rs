@@ -136,6 +136,8 @@ async fn redis_is_emptied() {
     caller.reserve("frame-2", Durability::Ledger).await;
     caller.commit("frame-2").await;
     stack.forget().await;
+    // Before anybody touched the account, and after.
+    stack.balanced().await;
     assert_eq!(caller.balance().await, ("996.5".into(), "2".into()));
     assert_eq!(caller.state("frame-2").await, HoldState::Committed);
     assert!(
@@ -294,6 +296,7 @@ async fn an_account_of_an_older_era_is_void() {
         .del(metas)
         .ignore();
     let () = back.query_async(&mut connection).await.expect("gone back");
+    stack.balanced().await;
     assert_eq!(caller.balance().await, ("998".into(), "2".into()));
     caller.commit("frame-1").await;
     stack.balanced().await;
