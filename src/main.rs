@@ -11,7 +11,7 @@ use holdbook::{
     app::{self, CommandError},
     cli::{
         self, ClientCommand, ClientError, Output,
-        server::{AuditArgs, DevArgs, MigrateArgs},
+        server::{AuditArgs, DevArgs, MigrateArgs, QuarantineCommand},
     },
     config::ServeArgs,
 };
@@ -70,6 +70,9 @@ enum Command {
         after_help = "Example:\n  holdbook audit --redis-url redis://cache --postgres-url postgres://holdbook@db/holdbook"
     )]
     Audit(AuditArgs),
+    /// Events that could not be posted: their accounts are frozen until they are
+    #[command(subcommand)]
+    Quarantine(QuarantineCommand),
     #[command(flatten)]
     Client(ClientCommand),
     /// Print the completions of a shell
@@ -89,6 +92,7 @@ fn main() -> ExitCode {
         Command::Dev(args) => service(app::dev(args)),
         Command::Migrate(args) => service(app::migrate(args)),
         Command::Audit(args) => service(app::audit(args, output)),
+        Command::Quarantine(command) => service(app::quarantine(command)),
         Command::Client(ClientCommand::Replay(args)) if args.dev => service(app::replay_dev(args)),
         Command::Client(command) => client(command, output),
         Command::Completions { shell } => {

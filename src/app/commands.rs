@@ -2,6 +2,7 @@
 
 use std::{
     io::{self, Write},
+    net::SocketAddr,
     process::ExitCode,
     sync::Arc,
 };
@@ -18,14 +19,14 @@ use crate::{
         client::ConnectError,
         replay::ReplayError,
         scenario::ScenarioError,
-        server::{AuditArgs, MigrateArgs},
+        server::{AuditArgs, MigrateArgs, QuarantineCommand},
     },
     config::{Config, Mistakes, ServeArgs},
     dev::DevError,
     holds::{Holds, HoldsError, Options, Settings},
     ledger::{self, Ledger, LedgerError},
-    reconcile::{self, AuditError, Report},
-    telemetry::{self, Telemetry, TelemetryConfig, TelemetryError},
+    reconcile::{self, AuditError, Report, RetryError},
+    telemetry::{self, Metrics, Telemetry, TelemetryConfig, TelemetryError},
 };
 
 /// Why a subcommand failed.
@@ -48,6 +49,8 @@ pub enum CommandError {
     Holds(#[from] HoldsError),
     #[error(transparent)]
     Audit(#[from] AuditError),
+    #[error(transparent)]
+    Retry(#[from] RetryError),
     #[error(transparent)]
     Dev(#[from] DevError),
     #[error(transparent)]
@@ -149,6 +152,77 @@ fn show(report: &Report, output: Output) -> io::Result<()> {
     match output {
         Output::Table => writeln!(io::stdout(), "{report}"),
         Output::Json => writeln!(io::stdout(), "{}", serde_json::json!(report)),
+    }
+}
+
+/// `holdbook quarantine`.
+///
+/// # Errors
+/// A store does not answer.
+pub async fn quarantine(command: QuarantineCommand) -> Result<ExitCode, CommandError> {
+    match command {
+        QuarantineCommand::List { postgres_url } => list_quarantine(&postgres_url).await,
+        QuarantineCommand::Retry { account, serve } => {
+            let config = Config::from_args(*serve)?;
+            let service = Service::start(&beside(config), Metrics::local()?).await?;
+            let retried = reconcile::retry(
+                service.holds(),
+                service.ledger(),
+                service.memory(),
+                &account,
+            )
+            .await;
+            service.stop().await?;
+            let retried = retried?;
+            writeln!(
+                io::stdout(),
+                "posted {}, still waiting {}",
+                retried.posted,
+                retried.left
+            )?;
+            if let Some((position, why)) = &retried.stuck {
+                writeln!(io::stdout(), "stuck at {position:?}: {why}")?;
+            }
+            Ok(if retried.left == 0 {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            })
+        }
+    }
+}
+
+/// The same stores and settings on ports of its own: a service runs there already.
+fn beside(config: Config) -> Config {
+    let free = |address: SocketAddr| SocketAddr::new(address.ip(), 0);
+    Config {
+        listen: free(config.listen),
+        admin_listen: free(config.admin_listen),
+        ..config
+    }
+}
+
+async fn list_quarantine(postgres_url: &str) -> Result<ExitCode, CommandError> {
+    const PAGE: u32 = 100;
+    let ledger = Ledger::connect(postgres_url, 1).await?;
+    let (mut after, mut waiting) = (None, 0);
+    loop {
+        let page = ledger.quarantine(after, PAGE).await?;
+        for event in page.rows {
+            waiting += 1;
+            writeln!(
+                io::stdout(),
+                "{}  {:?}  {}",
+                event.account,
+                event.position,
+                event.why
+            )?;
+        }
+        after = page.next;
+        if after.is_none() {
+            writeln!(io::stdout(), "quarantine: {waiting} events wait")?;
+            return Ok(ExitCode::SUCCESS);
+        }
     }
 }
 

@@ -9,7 +9,7 @@ mod open;
 mod service;
 
 pub use self::{
-    commands::{CommandError, audit, migrate, serve},
+    commands::{CommandError, audit, migrate, quarantine, serve},
     dev::{dev, replay_dev},
     open::{OpenError, stores as open_stores},
     service::{Service, ServiceError},

@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, Subcommand};
 
-use crate::config::ServiceArgs;
+use crate::config::{ServeArgs, ServiceArgs};
 
 /// `holdbook dev`.
 #[derive(Args, Clone, Debug)]
@@ -48,4 +48,29 @@ pub struct AuditArgs {
     /// The ledger's database
     #[arg(long, env = "HOLDBOOK_POSTGRES_URL", value_name = "URL")]
     pub postgres_url: String,
+}
+
+/// `holdbook quarantine`.
+#[derive(Clone, Debug, Subcommand)]
+pub enum QuarantineCommand {
+    /// Events that could not be posted, oldest first, and why
+    #[command(
+        after_help = "Example:\n  holdbook quarantine list --postgres-url postgres://holdbook@db/holdbook"
+    )]
+    List {
+        /// The ledger's database
+        #[arg(long, env = "HOLDBOOK_POSTGRES_URL", value_name = "URL")]
+        postgres_url: String,
+    },
+    /// Post an account's waiting events, in order, once their cause is gone, and unfreeze it; exit 1 if some still wait
+    #[command(
+        after_help = "Example, with the settings of the service in the environment:\n  holdbook quarantine retry acme"
+    )]
+    Retry {
+        /// The account
+        account: String,
+        /// The stores and settings of the service
+        #[command(flatten)]
+        serve: Box<ServeArgs>,
+    },
 }

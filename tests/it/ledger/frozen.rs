@@ -130,11 +130,36 @@ async fn one_bad_event_freezes_one_account_and_a_retry_mends_it() {
         .batch_execute("delete from events where sequence = 999")
         .await
         .unwrap();
-    let mended = reconcile::retry(holds, ledger, memory, "acme")
-        .await
-        .unwrap();
-    assert_eq!((mended.posted, mended.left, mended.stuck), (3, 0, None));
+    // As an operator does it.
+    let listed = operator(&["list", "--postgres-url", &stack.postgres_url]).await;
+    assert_eq!(listed.lines().last(), Some("quarantine: 3 events wait"));
+    let (redis, postgres) = (stack.redis.url(), stack.postgres_url.as_str());
+    let mended = operator(&[
+        "retry",
+        "acme",
+        "--redis-url",
+        &redis,
+        "--postgres-url",
+        postgres,
+    ])
+    .await;
+    assert_eq!(mended.lines().last(), Some("posted 3, still waiting 0"));
     becomes(&stack, AccountState::Active).await;
     reserve(&stack, "acme", Durability::Applied).await.unwrap();
     stack.balanced().await;
+}
+
+async fn operator(args: &[&str]) -> String {
+    let output = tokio::process::Command::new(env!("CARGO_BIN_EXE_holdbook"))
+        .arg("quarantine")
+        .args(args)
+        .output()
+        .await
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8(output.stdout).unwrap()
 }
