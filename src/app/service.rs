@@ -7,7 +7,7 @@ use tokio::{
     sync::watch,
     task::{JoinHandle, JoinSet},
 };
-use tokio_stream::wrappers::TcpListenerStream;
+use tonic::transport::server::TcpIncoming;
 use tonic_health::{ServingStatus, server::HealthReporter};
 
 use super::open::{self, OpenError, micros};
@@ -191,11 +191,11 @@ impl Service {
         };
         let (routes, health) = rpc::routes(Arc::new(core), extras).await?;
         let server = tonic::transport::Server::builder()
-            .tcp_nodelay(true)
             .layer(Measure(instruments))
             .add_routes(routes)
             .serve_with_incoming_shutdown(
-                TcpListenerStream::new(listener),
+                // The builder's own setting counts only for sockets that it opens itself; without it small answers wait for ACKs.
+                TcpIncoming::from(listener).with_nodelay(Some(true)),
                 raised(closing.subscribe()),
             );
         let server = tokio::spawn(server);

@@ -153,7 +153,7 @@ impl Fields {
             .checked_mul(SECOND)
             .map(|seconds| seconds + i64::from(instant.nanos) / 1000);
         let whole = (0..1_000_000_000).contains(&instant.nanos) && instant.nanos % 1000 == 0;
-        match micros.filter(|micros| whole && (0..LAST_INSTANT).contains(micros)) {
+        match micros.filter(|micros| whole && (0..=LAST_INSTANT).contains(micros)) {
             Some(micros) => Some(micros),
             None => {
                 self.violation(
