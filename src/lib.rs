@@ -14,7 +14,7 @@
 //!                  │
 //!              holds/executor.rs  one per partition: what waits goes out as one batch
 //!                  │              when the one before has answered
-//!                  ├───────── EVALSHA epoch, settings, operations ──────────►  Redis: holds/lua/*.lua
+//!                  ├───────── FCALL epoch, settings, operations ────────────►  Redis: holds/lua/*.lua
 //!                  │                                                             fence · what is due · decide
 //!                  │                                                             ═══════ the line ═══════
 //!                  │                                                             XADD entry · HSET accounts

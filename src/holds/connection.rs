@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use redis::{
-    Client, Cmd, ErrorKind, IntoConnectionInfo, RedisError, Value, aio::MultiplexedConnection,
+    Client, Cmd, IntoConnectionInfo, RedisError, Value, aio::MultiplexedConnection,
     io::tcp::TcpSettings,
 };
 
@@ -29,6 +29,13 @@ impl From<RedisError> for HoldsError {
     }
 }
 
+/// Redis has no code of its own for it.
+fn is_unknown_function(error: &RedisError) -> bool {
+    error
+        .detail()
+        .is_some_and(|detail| detail.contains("Function not found"))
+}
+
 /// A client for `url` that sends small packets at once.
 ///
 /// # Errors
@@ -50,7 +57,7 @@ impl Connection {
     /// Runs a batch; loads the program where Redis does not have it.
     pub async fn run(&mut self, call: Cmd) -> Result<BatchReply, HoldsError> {
         let value = match self.query(&call).await {
-            Err(error) if error.kind() == ErrorKind::Server(redis::ServerErrorKind::NoScript) => {
+            Err(error) if is_unknown_function(&error) => {
                 self.query(&Program::get().load()).await?;
                 self.query(&call).await?
             }

@@ -1,4 +1,6 @@
 //! The one Lua program, joined from `lua/` at compile time, and the form of its calls and answers.
+//!
+//! It is a Redis function, not a script: a script makes its hundred Lua functions anew in every call, which cost more than a reserve.
 
 use std::sync::OnceLock;
 
@@ -20,9 +22,10 @@ const SOURCE: &str = concat!(
     include_str!("lua/batch.lua"),
 );
 
-/// The program and its hash, which is its version: two releases work side by side.
+/// The program under a name made of its hash, which is its version: two releases work side by side.
 pub struct Program {
-    hash: String,
+    name: String,
+    library: String,
 }
 
 /// What a batch answered.
@@ -53,16 +56,20 @@ impl Program {
     /// The program of this build.
     pub fn get() -> &'static Self {
         static PROGRAM: OnceLock<Program> = OnceLock::new();
-        PROGRAM.get_or_init(|| Self {
-            hash: Script::new(SOURCE).get_hash().to_owned(),
+        PROGRAM.get_or_init(|| {
+            let name = format!("holdbook_{}", Script::new(SOURCE).get_hash());
+            let library = format!(
+                "#!lua name={name}\n{SOURCE}\nredis.register_function('{name}', execute)\n"
+            );
+            Self { name, library }
         })
     }
 
-    /// Loads it.
+    /// Loads it, also where another process has just done so.
     #[must_use]
     pub fn load(&self) -> Cmd {
-        let mut cmd = redis::cmd("SCRIPT");
-        cmd.arg("LOAD").arg(SOURCE);
+        let mut cmd = redis::cmd("FUNCTION");
+        cmd.arg("LOAD").arg("REPLACE").arg(&self.library);
         cmd
     }
 
@@ -81,8 +88,8 @@ impl Program {
             list.extend(operation.keys(keys, &era.name()));
         }
         list.extend_from_slice(asked);
-        let mut cmd = redis::cmd("EVALSHA");
-        cmd.arg(&self.hash)
+        let mut cmd = redis::cmd("FCALL");
+        cmd.arg(&self.name)
             .arg(list.len())
             .arg(&list)
             .arg(era.epoch)

@@ -153,6 +153,12 @@ local function run()
   return head
 end
 
-local ran, result = pcall(run)
-if ran then return result end
-return { 'BUG', tostring(type(result) == 'table' and result.err or result) }
+-- What Redis calls, under a name that `program.rs` adds: the program's hash.
+local function execute(keys, args)
+  local ran, result = pcall(function()
+    begin_batch(keys, args)
+    return run()
+  end)
+  if ran then return result end
+  return { 'BUG', tostring(type(result) == 'table' and result.err or result) }
+end

@@ -4,8 +4,6 @@
 --       hold's operations), then those that an earlier answer asked for.
 -- ARGV  1 epoch, 2 replication id, 3 era (the epoch as keys name it), 4 settings, 5 count of keys asked for, then the operations.
 -- Everything is decided in memory first. Only batch.lua writes, below its marked line.
-local pack, take, call, concat = struct.pack, struct.unpack, redis.call, table.concat
-local sub, min, max = string.sub, math.min, math.max
 
 -- Amounts are micro-credits and instants microseconds: whole numbers below 2^53, exact in Lua.
 local MAX_CREDITS, MAX_LIVE, MAX_SPENT = 9000000000000000, 64, 64
@@ -26,12 +24,23 @@ local HOLD_ENDED, ABOVE_HOLD, ABOVE_MAX_COMMIT, LATE_WINDOW_PASSED, NON_REFUNDAB
 local ID_REUSED, HOLD_NOT_FOUND, GRANT_NOT_FOUND, INVALID = 15, 17, 18, 19
 local ETAG_MISMATCH, BACKPRESSURE = 20, 21
 
-local REPEAT_WINDOW, LATE_WINDOW, REFUND_TTL, MAX_LIFETIME, BACKLOG_SOFT, BACKLOG_HARD = take('>i7i7i7i7i7i7', ARGV[4])
--- A minute more than anybody may ask for: what is older is in the ledger.
-local KEEP_MS = string.format('%.0f', max(REPEAT_WINDOW, LATE_WINDOW) / 1000 + 60000)
-
-local BASE = sub(KEYS[1], 1, -5) -- hb:{tag}:
-local ERA = ARGV[3] -- what Redis holds of an older one is void
-local NOW -- of this batch; each account's clock never goes back (T1)
-local events, accounts, order, wanted, asked_for = {}, {}, {}, {}, {}
 local verbs = {}
+
+-- Of this batch, set by `begin_batch`: the program is loaded once, and keeps nothing from one batch to the next.
+local KEYS, ARGV
+local call, pack, take, concat, sub, min, max -- no library is there yet while the program is loaded
+local REPEAT_WINDOW, LATE_WINDOW, REFUND_TTL, MAX_LIFETIME, BACKLOG_SOFT, BACKLOG_HARD, KEEP_MS
+local BASE -- hb:{tag}:
+local ERA -- what Redis holds of an older one is void
+local NOW -- each account's clock never goes back (T1)
+local events, accounts, order, wanted, asked_for
+
+local function begin_batch(keys, args)
+  KEYS, ARGV, call, pack, take = keys, args, redis.call, struct.pack, struct.unpack
+  concat, sub, min, max = table.concat, string.sub, math.min, math.max
+  REPEAT_WINDOW, LATE_WINDOW, REFUND_TTL, MAX_LIFETIME, BACKLOG_SOFT, BACKLOG_HARD = take('>i7i7i7i7i7i7', ARGV[4])
+  -- A minute more than anybody may ask for: what is older is in the ledger.
+  KEEP_MS = string.format('%.0f', max(REPEAT_WINDOW, LATE_WINDOW) / 1000 + 60000)
+  BASE, ERA = sub(KEYS[1], 1, -5), ARGV[3]
+  events, accounts, order, wanted, asked_for = {}, {}, {}, {}, {}
+end
