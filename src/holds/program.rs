@@ -57,7 +57,7 @@ impl Program {
     pub fn get() -> &'static Self {
         static PROGRAM: OnceLock<Program> = OnceLock::new();
         PROGRAM.get_or_init(|| {
-            let name = format!("holdbook_{}", Script::new(SOURCE).get_hash());
+            let name = format!("hb_{}", Script::new(SOURCE).get_hash());
             let library = format!(
                 "#!lua name={name}\n{SOURCE}\nredis.register_function('{name}', execute)\n"
             );
