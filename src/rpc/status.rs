@@ -203,7 +203,18 @@ fn explain(reason: ErrorReason, answer: &Answer) -> Refusal {
     let credits = Credits::from_micro;
     let (x, y, terms, balance) = (answer.x, answer.y, &answer.terms, &answer.balance);
     let available = balance.available(terms.credit_limit);
-    let committed = || answer.hold.as_ref().map_or(Credits::ZERO, Hold::committed);
+    // Below 0: all that the hold sets aside.
+    let asked = |hold: &Hold| {
+        if x < 0 {
+            hold.held() + hold.promised
+        } else {
+            credits(x)
+        }
+    };
+    let committed = answer
+        .hold
+        .as_ref()
+        .map_or(Credits::ZERO, |hold| hold.committed() + asked(hold));
     let state = || {
         answer
             .hold
@@ -275,11 +286,11 @@ fn explain(reason: ErrorReason, answer: &Answer) -> Refusal {
             reason,
             format!(
                 "the commits would add up to {}, the hold's maximum is {}",
-                committed() + credits(x),
+                committed,
                 credits(y)
             ),
         )
-        .with("amount", committed() + credits(x))
+        .with("amount", committed)
         .with("limit", credits(y)),
         R::LateWindowPassed => Refusal::new(
             reason,
