@@ -20,6 +20,8 @@ pub struct Caller {
 /// What the ledger knows of an id that Redis does not.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Remembered {
+    /// The epoch of the answer that asked. In a later one the ledger may know more: what was read before does not count.
+    pub epoch: u64,
     /// The hold, packed; empty if the ledger does not know it.
     pub hold: Vec<u8>,
     /// The outcome recorded under the operation's own id, or of the grant, packed; empty if there is none.
@@ -221,33 +223,29 @@ impl Operation {
         list
     }
 
-    /// As the script reads it.
+    /// As the script reads it in this epoch.
     #[must_use]
-    pub fn pack(&self) -> Vec<u8> {
+    pub fn pack(&self, epoch: u64) -> Vec<u8> {
         let mut w = Writer(Vec::with_capacity(160));
         w.byte(self.verb.number())
             .text(&self.caller.actor)
             .text(&self.caller.traceparent);
         w.long_blob(&self.loaded);
-        let asked = u8::from(self.remembered.is_some());
+        let remembered = self.remembered.as_ref().filter(|r| r.epoch == epoch);
+        let asked = u8::from(remembered.is_some());
         if let Some(hold_id) = self.verb.hold_id() {
-            let (hold, outcome) = self
-                .remembered
-                .as_ref()
-                .map_or((&[][..], &[][..]), |r| (&r.hold, &r.outcome));
+            let (hold, outcome) = remembered.map_or((&[][..], &[][..]), |r| (&r.hold, &r.outcome));
             w.text(hold_id).byte(asked).blob(hold).blob(outcome);
         } else if let Some(grant_id) = self.verb.grant_id() {
-            let (outcome, revoked) = self
-                .remembered
-                .as_ref()
-                .map_or((&[][..], &[][..]), |r| (&r.outcome, &r.revoked));
+            let (outcome, revoked) =
+                remembered.map_or((&[][..], &[][..]), |r| (&r.outcome, &r.revoked));
             w.text(grant_id).byte(asked).blob(outcome).blob(revoked);
         }
-        self.pack_body(&mut w);
+        self.pack_body(&mut w, remembered);
         w.0
     }
 
-    fn pack_body(&self, w: &mut Writer) {
+    fn pack_body(&self, w: &mut Writer, remembered: Option<&Remembered>) {
         let or_absent = |amount: Option<Credits>| amount.map_or(-1, Credits::micro);
         match &self.verb {
             Verb::CreateAccount {
@@ -280,7 +278,7 @@ impl Operation {
             | Verb::GetHold { .. } => {}
             Verb::Grant { request, .. } => pack_grant(w, request),
             Verb::Revoke { .. } => {
-                let (no, non_refundable) = self.remembered.as_ref().map_or((0, false), |r| r.grant);
+                let (no, non_refundable) = remembered.map_or((0, false), |r| r.grant);
                 w.int(4, i64::from(no)).byte(u8::from(non_refundable));
             }
             Verb::Reserve {

@@ -98,7 +98,7 @@ impl Program {
             .arg(settings)
             .arg(asked.len());
         for operation in operations {
-            cmd.arg(operation.pack());
+            cmd.arg(operation.pack(era.epoch));
         }
         cmd
     }

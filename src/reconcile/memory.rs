@@ -71,8 +71,6 @@ impl Memory {
                     if !self.holds.era_after(partition, &era, self.patience).await {
                         return Err(HoldsError::Fenced(why).into());
                     }
-                    // Of an older era, neither counts.
-                    (operation.loaded, operation.remembered) = (Vec::new(), None);
                     continue;
                 }
                 other => other?,
@@ -85,7 +83,12 @@ impl Memory {
                 }
                 Body::AskLedger => {
                     self.caught_up(position).await?;
-                    operation.remembered = Some(self.look_up(&operation).await?);
+                    let found = self.look_up(&operation).await?;
+                    // It counts in this era only; `loaded` names its own.
+                    operation.remembered = Some(Remembered {
+                        epoch: reply.epoch,
+                        ..found
+                    });
                 }
                 Body::Answer(_) | Body::NoAccount | Body::Backpressure => {
                     return Ok((partition, reply));

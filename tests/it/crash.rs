@@ -110,8 +110,17 @@ impl Rooms {
         )
     }
 
+    /// What the ledger says of an id that it does not know, in the era of now.
+    fn never_seen(&self) -> Remembered {
+        let epoch = self.holds.era(0).epoch;
+        Remembered {
+            epoch,
+            ..Remembered::default()
+        }
+    }
+
     async fn run(&self, verb: Verb) -> Result<Answer, MemoryError> {
-        let remembered = Some(Remembered::default());
+        let remembered = Some(self.never_seen());
         let operation = Operation {
             account: ACCOUNT.into(),
             verb,
@@ -126,14 +135,7 @@ impl Rooms {
         }
     }
 
-    /// An account with 1,000 credits.
-    async fn fund(&self) {
-        let create = Verb::CreateAccount {
-            overdraft_limit: None,
-            credit_limit: None,
-            max_open_holds: 0,
-        };
-        self.run(create).await.expect("an account");
+    fn top_up() -> Verb {
         let request = GrantRequest {
             kind: GrantKind::TopUp,
             priority: 100,
@@ -147,12 +149,21 @@ impl Rooms {
             external_reference: String::new(),
             sent: Vec::new(),
         };
-        self.run(Verb::Grant {
+        Verb::Grant {
             grant_id: "topup-1".into(),
             request: Box::new(request),
-        })
-        .await
-        .expect("a grant");
+        }
+    }
+
+    /// An account with 1,000 credits.
+    async fn fund(&self) {
+        let create = Verb::CreateAccount {
+            overdraft_limit: None,
+            credit_limit: None,
+            max_open_holds: 0,
+        };
+        self.run(create).await.expect("an account");
+        self.run(Self::top_up()).await.expect("a grant");
     }
 
     async fn reserve(&self, hold_id: &str) -> Result<Answer, MemoryError> {
@@ -293,6 +304,52 @@ async fn a_call_on_a_server_that_may_have_gone_back_is_fenced_off() {
     let answer = rooms.holds.run(read()).await;
     assert!(matches!(answer, Err(HoldsError::Fenced(_))), "{answer:?}");
     assert_eq!(rooms.recover().await, Look::Recovered);
+    rooms.whole().await;
+}
+
+/// "Never seen", said by the ledger before a recovery, does not make a grant or a refund a second time after it: meanwhile another call
+/// may have done it, and the recovery posted it.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_ledger_said_before_a_recovery_does_not_count_after_it() {
+    let rooms = Rooms::open().await;
+    rooms.fund().await;
+    rooms.reserve("frame-1").await.expect("a hold");
+    rooms.commit("frame-1").await.expect("a commit");
+    let refund = || Verb::Refund {
+        hold_id: "frame-1".into(),
+        refund_id: "sorry".into(),
+        amount: credits("1"),
+    };
+    let before = rooms.never_seen();
+    rooms.run(refund()).await.expect("another call's refund");
+    rooms
+        .redis
+        .lock()
+        .await
+        .restart()
+        .await
+        .expect("Redis comes back");
+    assert_eq!(rooms.recover().await, Look::Recovered);
+    // Loads the account, as any call does; the first ones meet the connection that died.
+    while rooms.memory().touch(ACCOUNT).await.is_err() {}
+    for verb in [refund(), Rooms::top_up()] {
+        let late = Operation {
+            account: ACCOUNT.into(),
+            verb: verb.clone(),
+            caller: Caller::default(),
+            remembered: Some(before.clone()),
+            loaded: Vec::new(),
+        };
+        let answer = rooms.holds.run(late).await.expect("Redis answers").body;
+        assert!(matches!(answer, Body::AskLedger), "{verb:?}: {answer:?}");
+    }
+    let snapshot = rooms
+        .holds
+        .snapshot(ACCOUNT)
+        .await
+        .expect("Redis answers")
+        .expect("the account");
+    assert_eq!(snapshot.balance.free, credits("999.5"));
     rooms.whole().await;
 }
 

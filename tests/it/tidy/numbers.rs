@@ -243,7 +243,7 @@ fn verbs_have_the_same_numbers_in_lua_and_in_rust() {
             remembered: None,
             loaded: Vec::new(),
         };
-        let number = operation.pack().first().map(|byte| i32::from(*byte));
+        let number = operation.pack(0).first().map(|byte| i32::from(*byte));
         assert_eq!(number, verbs.get(name).copied(), "{name}");
         seen.push(name);
     }
