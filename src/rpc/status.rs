@@ -203,18 +203,8 @@ fn explain(reason: ErrorReason, answer: &Answer) -> Refusal {
     let credits = Credits::from_micro;
     let (x, y, terms, balance) = (answer.x, answer.y, &answer.terms, &answer.balance);
     let available = balance.available(terms.credit_limit);
-    // Below 0: all that the hold sets aside.
-    let asked = |hold: &Hold| {
-        if x < 0 {
-            hold.held() + hold.promised
-        } else {
-            credits(x)
-        }
-    };
-    let committed = answer
-        .hold
-        .as_ref()
-        .map_or(Credits::ZERO, |hold| hold.committed() + asked(hold));
+    // By addition here: the two together can pass what Lua adds exactly.
+    let committed = answer.hold.as_ref().map_or(Credits::ZERO, Hold::committed) + credits(x);
     let state = || {
         answer
             .hold
@@ -260,7 +250,7 @@ fn explain(reason: ErrorReason, answer: &Answer) -> Refusal {
         R::CapacityLimit => Refusal::new(
             reason,
             format!(
-                "the account would hold more than {} credits free, held and pending",
+                "this would be more than {} credits in the account, free, held and pending, or in one hold",
                 Credits::MAX
             ),
         )

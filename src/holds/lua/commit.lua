@@ -59,10 +59,7 @@ verbs[V_COMMIT] = function(op, A)
   if reject == 1 and x - held > 0 then return refuse(A, ABOVE_HOLD, x, held, h) end
   -- Without a maximum of its own a hold has that of all amounts, so that no total passes 2^53 (A2).
   local most = max_commit >= 0 and max_commit or MAX_CREDITS
-  if x - (most - (h.charged + h.overdrawn + h.absorbed)) > 0 then
-    -- Pins and promise together can pass 2^53: whoever reads the hold adds them exactly.
-    return refuse(A, ABOVE_MAX_COMMIT, has(flags, ALL_HELD) and not late and -1 or x, most, h)
-  end
+  if x - (most - (h.charged + h.overdrawn + h.absorbed)) > 0 then return refuse(A, ABOVE_MAX_COMMIT, x, most, h) end
 
   local E, list = begin(A, V_COMMIT, op.id, A.clock, op), sources(A, h)
   local own, rest = burn(E, h, list, x)

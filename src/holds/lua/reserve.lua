@@ -104,6 +104,8 @@ verbs[V_EXTEND] = function(op, A)
   if h.state ~= OPEN then return refuse(A, HOLD_ENDED, 0, 0, h) end
   local ttl, amount = take('>i7i7', sent)
   if A.clock + ttl - h.created > MAX_LIFETIME then return refuse(A, INVALID, A.clock + ttl - h.created, MAX_LIFETIME, h) end
+  -- A2: a hold sets aside no more than the greatest amount, so that its pins and promise add up exactly.
+  if amount - (MAX_CREDITS - sum(h.pins) - h.promise) > 0 then return refuse(A, CAPACITY_LIMIT, 2, 0, h) end
   local reasons = amount > 0 and limits(A, amount, false)
   if reasons then return refuse_limits(A, reasons, amount) end
   local added, promise = plan(A, max(amount, 0))

@@ -729,6 +729,13 @@ impl Model {
         if a.now + ttl - a.holds[h].created_at > set.max_lifetime {
             return Err(invalid("ttl")); // H4: refused, never clamped
         }
+        if a.holds[h].amount() + amount.unwrap_or(0) > MOST_CREDITS {
+            let numbers = [
+                ("resource", "credits".into()),
+                ("limit", show(MOST_CREDITS)),
+            ];
+            return Err(refuse(ErrorReason::CapacityLimit, &numbers)); // A2, H4: a hold's amount stays exact
+        }
         if let Some(amount) = amount {
             a.check_limits(amount, false)?; // H4: a reserve's checks except slots; without an amount none
         }

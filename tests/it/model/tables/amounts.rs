@@ -68,6 +68,17 @@ fn a2_what_comes_in_stays_where_lua_is_exact() {
          grant x amount=1.000001 => CAPACITY_LIMIT resource=credits # A2
          grant x amount=1 => settled=1",
     );
+    // A2, H4: nor does what one hold sets aside, pins and promise together.
+    table(
+        "account a overdraft=9000000000 credit=9000000000
+         grant g amount=9000000000
+         reserve h amount=8999999999.999999 ttl=1h
+         extend h id=e1 ttl=1h amount=0.000002 => CAPACITY_LIMIT resource=credits limit=9000000000 # A2
+         extend h id=e2 ttl=1h amount=0.000001 => pinned=g:0.000001 promised=0 # A2: the bound itself
+         extend h id=e3 ttl=2h amount=0.000001 => CAPACITY_LIMIT resource=credits # A2: though the credit limit has room
+         extend h id=e4 ttl=2h => promised=0
+         commit h all => charged=9000000000",
+    );
     // A2, H8: nor does the sum of a hold's commits pass it.
     table(
         "account a
