@@ -130,6 +130,7 @@ impl Service {
         let options = RelayOptions {
             batch: config.relay_batch,
             pause: config.relay_pause,
+            gather: config.relay_gather,
             tail: config.stream_tail,
         };
         let memory = Memory::new(

@@ -159,7 +159,7 @@ pub struct ServiceArgs {
         default_value = "4096"
     )]
     pub max_in_flight: String,
-    /// Pause of the relay between two batches, so that a batch is worth its transaction
+    /// The least pause of the relay between two batches, so that a batch is worth its transaction
     #[arg(
         long,
         env = "HOLDBOOK_RELAY_PAUSE",
@@ -167,6 +167,14 @@ pub struct ServiceArgs {
         default_value = "10ms"
     )]
     pub relay_pause: String,
+    /// While no call waits for the ledger, the relay lets entries gather this long between two batches
+    #[arg(
+        long,
+        env = "HOLDBOOK_RELAY_GATHER",
+        value_name = "DURATION",
+        default_value = "100ms"
+    )]
+    pub relay_gather: String,
     /// The most stream entries that the relay posts in one transaction
     #[arg(
         long,

@@ -90,6 +90,7 @@ pub(super) const BACKLOG_HARD: Setting = count("backlog_hard", 1, 10_000_000);
 pub(super) const BATCH_MAX: Setting = count("batch_max", 1, 1000);
 pub(super) const MAX_IN_FLIGHT: Setting = count("max_in_flight", 1, 1_000_000);
 pub(super) const RELAY_PAUSE: Setting = duration("relay_pause", 0, 10 * SECOND_MS);
+pub(super) const RELAY_GATHER: Setting = duration("relay_gather", 0, 10 * SECOND_MS);
 pub(super) const RELAY_BATCH: Setting = count("relay_batch", 1, 10_000);
 pub(super) const STREAM_TAIL: Setting = count("stream_tail", 0, 10_000_000);
 pub(super) const POSTGRES_POOL: Setting = count("postgres_pool", 1, 1000);
@@ -103,7 +104,7 @@ pub(super) const BENCH: Setting = flag("bench");
 pub(super) const ALLOW_VOLATILE_REDIS: Setting = flag("allow_volatile_redis");
 
 /// Every setting, in the order of the arguments.
-pub(super) const ALL: [&Setting; 25] = [
+pub(super) const ALL: [&Setting; 26] = [
     &REDIS_URL,
     &POSTGRES_URL,
     &LISTEN,
@@ -121,6 +122,7 @@ pub(super) const ALL: [&Setting; 25] = [
     &BATCH_MAX,
     &MAX_IN_FLIGHT,
     &RELAY_PAUSE,
+    &RELAY_GATHER,
     &RELAY_BATCH,
     &STREAM_TAIL,
     &POSTGRES_POOL,

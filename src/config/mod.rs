@@ -81,8 +81,10 @@ pub struct Config {
     pub batch_max: usize,
     /// The most operations that wait for one partition; more are refused.
     pub max_in_flight: usize,
-    /// Pause of the relay between two batches, so that a batch is worth its transaction.
+    /// The least pause of the relay between two batches, so that a batch is worth its transaction.
     pub relay_pause: Duration,
+    /// How long entries gather between two batches while no call waits for the ledger.
+    pub relay_gather: Duration,
     /// The most stream entries that the relay posts in one transaction.
     pub relay_batch: usize,
     /// Stream entries kept after they are posted, to feed a Postgres that went back to an older copy.
@@ -125,6 +127,7 @@ impl Config {
             batch_max: read.count(&bounds::BATCH_MAX, &service.batch_max),
             max_in_flight: read.count(&bounds::MAX_IN_FLIGHT, &service.max_in_flight),
             relay_pause: read.duration(&bounds::RELAY_PAUSE, &service.relay_pause),
+            relay_gather: read.duration(&bounds::RELAY_GATHER, &service.relay_gather),
             relay_batch: read.count(&bounds::RELAY_BATCH, &service.relay_batch),
             stream_tail: read.count(&bounds::STREAM_TAIL, &service.stream_tail),
             postgres_pool: read.count(&bounds::POSTGRES_POOL, &service.postgres_pool),

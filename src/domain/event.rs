@@ -197,7 +197,8 @@ impl Fact {
         }
     }
 
-    /// What was done, once and never again: the ledger's second unique key. `None` where a repeat makes no event.
+    /// What was done, once and never again: the ledger's second unique key. `None` where a repeat makes no event, and for what makes
+    /// a hold: the account's sequence, which is unique, is that hold's name.
     #[must_use]
     pub fn deed(&self) -> Option<String> {
         let of_hold =
@@ -205,12 +206,15 @@ impl Fact {
         match self {
             Self::AccountCreated(_) => Some("created".into()),
             Self::AccountClosed(_) => Some("closed".into()),
-            Self::AccountUpdated(_) | Self::AccountFrozen(_) | Self::AccountUnfrozen(_) => None,
+            Self::AccountUpdated(_)
+            | Self::AccountFrozen(_)
+            | Self::AccountUnfrozen(_)
+            | Self::Reserve(_)
+            | Self::Charge(_) => None,
             Self::Grant(terms) => Some(format!("g/{}", terms.grant_id)),
             Self::GrantStarted { grant_id, .. } => Some(format!("g/{grant_id}/started")),
             Self::GrantExpired { grant_id, .. } => Some(format!("g/{grant_id}/expired")),
             Self::Revoke { grant_id, .. } => Some(format!("g/{grant_id}/revoked")),
-            Self::Reserve(hold) | Self::Charge(hold) => Some(of_hold(hold, "made")),
             Self::Extend(hold) => Some(of_hold(hold, "extend")),
             Self::Commit(hold) => Some(of_hold(hold, "commit")),
             Self::Release(hold) | Self::HoldExpired(hold) => Some(of_hold(hold, "ended")),

@@ -21,6 +21,10 @@ use super::{
 };
 use crate::domain::event::{BadEvent, Entry, Event};
 
+/// A batch finds its few rows by key in tables of any size. What Postgres knows of a young table says otherwise: it read whole tables.
+const BY_KEY: &str = "set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off; \
+    set plan_cache_mode = force_generic_plan; set jit = off";
+
 /// What a batch became.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Posted {
@@ -68,6 +72,7 @@ impl Ledger {
     /// Postgres does not answer.
     pub async fn writer(&self) -> Result<Writer, LedgerError> {
         let client = self.session().await?;
+        client.batch_execute(BY_KEY).await?;
         Ok(Writer {
             statements: Statements::prepare(&client).await?,
             names: self.names.clone(),

@@ -27,8 +27,10 @@ const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from
 pub struct RelayOptions {
     /// Most entries in a step.
     pub batch: usize,
-    /// Between two steps, so that entries gather and a batch is worth its transaction.
+    /// The least time between two steps, so that a batch is worth its transaction.
     pub pause: Duration,
+    /// How long entries gather between two steps while nobody waits for the ledger: its transactions share cores and disk with Redis.
+    pub gather: Duration,
     /// Entries that stay in the stream after they are posted.
     pub tail: u64,
 }
@@ -235,10 +237,10 @@ impl Relay {
                 result = turn => result,
                 _ = stop.wait_for(|stop| *stop) => return,
             };
-            let pause = match result {
-                Ok(()) => {
+            let (pause, gather) = match result {
+                Ok(moved) => {
                     backoff = BACKOFF.0;
-                    self.options.pause
+                    (self.options.pause, self.gathering(moved))
                 }
                 Err(error) => {
                     self.complain(&error);
@@ -246,27 +248,43 @@ impl Relay {
                     // Whoever should have been frozen meanwhile is frozen now.
                     started = false;
                     backoff = (backoff * 2).min(BACKOFF.1);
-                    backoff
+                    (backoff, Duration::ZERO)
+                }
+            };
+            let rest = async {
+                tokio::time::sleep(pause).await;
+                if let Some(at) = self.cursor {
+                    self.waits.wanted(self.partition, at, gather).await;
                 }
             };
             tokio::select! {
-                () = tokio::time::sleep(pause) => {}
+                () = rest => {}
                 _ = stop.wait_for(|stop| *stop) => return,
             }
         }
     }
 
-    /// One step, or a wait for something to do.
-    async fn turn(&mut self) -> Result<(), RelayError> {
+    /// How long entries may gather after a step: not at all behind a wait for the first one, or while there are more than a batch.
+    fn gathering(&self, moved: usize) -> Duration {
+        if moved == 0 || moved >= self.options.batch {
+            return Duration::ZERO;
+        }
+        self.options.gather.saturating_sub(self.options.pause)
+    }
+
+    /// One step, or a wait for something to do; says how many entries it moved.
+    async fn turn(&mut self) -> Result<usize, RelayError> {
         let moved = self.step().await?;
-        let Some(at) = self.cursor else { return Ok(()) };
+        let Some(at) = self.cursor else {
+            return Ok(moved);
+        };
         self.measure(at, moved).await?;
         if moved == 0 {
             self.holds
                 .wait_log(self.partition, at.epoch, at.n, WAIT)
                 .await?;
         }
-        Ok(())
+        Ok(moved)
     }
 
     /// How far behind the ledger is: entries now, and the age of what was moved last.

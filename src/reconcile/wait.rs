@@ -10,7 +10,26 @@ use crate::ledger::{Cursor, Ledger, LedgerError};
 /// The cursors of all partitions as they are known here. Cheap to clone.
 #[derive(Clone)]
 pub struct LedgerWait {
-    cursors: Arc<Vec<watch::Sender<Cursor>>>,
+    partitions: Arc<Vec<Known>>,
+}
+
+/// Of one partition.
+struct Known {
+    /// How far the ledger is.
+    cursor: watch::Sender<Cursor>,
+    /// How far somebody here needs it to be.
+    wanted: watch::Sender<Cursor>,
+}
+
+/// Moves a mark forward, never back.
+fn raise(mark: &watch::Sender<Cursor>, to: Cursor) {
+    mark.send_if_modified(|at| {
+        let further = to > *at;
+        if further {
+            *at = to;
+        }
+        further
+    });
 }
 
 impl LedgerWait {
@@ -20,43 +39,49 @@ impl LedgerWait {
     /// Postgres does not answer.
     pub async fn new(ledger: &Ledger) -> Result<Self, LedgerError> {
         let rows = ledger.partitions().await?;
-        let cursors = rows
-            .into_iter()
-            .map(|row| watch::Sender::new(row.cursor))
-            .collect();
+        let known = |cursor| Known {
+            cursor: watch::Sender::new(cursor),
+            wanted: watch::Sender::new(cursor),
+        };
+        let partitions = rows.into_iter().map(|row| known(row.cursor)).collect();
         Ok(Self {
-            cursors: Arc::new(cursors),
+            partitions: Arc::new(partitions),
         })
     }
 
     /// The ledger is at least this far. Never goes back within an epoch.
     pub fn reached(&self, partition: u32, cursor: Cursor) {
-        if let Some(known) = self.cursors.get(partition as usize) {
-            known.send_if_modified(|known| {
-                let further = cursor > *known;
-                if further {
-                    *known = cursor;
-                }
-                further
-            });
+        if let Some(known) = self.partitions.get(partition as usize) {
+            raise(&known.cursor, cursor);
         }
     }
 
     /// How far the ledger is known to be.
     #[must_use]
     pub fn cursor(&self, partition: u32) -> Option<Cursor> {
-        self.cursors
+        self.partitions
             .get(partition as usize)
-            .map(|known| *known.borrow())
+            .map(|known| *known.cursor.borrow())
+    }
+
+    /// Waits until somebody needs the ledger to be further than `at`, at most `limit`.
+    pub async fn wanted(&self, partition: u32, at: Cursor, limit: Duration) {
+        if let Some(known) = self.partitions.get(partition as usize) {
+            let mut wanted = known.wanted.subscribe();
+            let waiting = wanted.wait_for(|wanted| *wanted > at);
+            // Either way it is time to go on.
+            let _ = tokio::time::timeout(limit, waiting).await;
+        }
     }
 
     /// Waits until the ledger has entry `n` of `epoch`, at most `limit`; says whether it has. A later epoch is no answer:
     /// what became of the entry is then for the recovery to say.
     pub async fn wait_for(&self, partition: u32, epoch: u64, n: u64, limit: Duration) -> bool {
-        let Some(known) = self.cursors.get(partition as usize) else {
+        let Some(known) = self.partitions.get(partition as usize) else {
             return false;
         };
-        let mut known = known.subscribe();
+        raise(&known.wanted, Cursor { epoch, n });
+        let mut known = known.cursor.subscribe();
         let waiting = known
             .wait_for(|cursor| cursor.epoch > epoch || (cursor.epoch == epoch && cursor.n >= n));
         matches!(tokio::time::timeout(limit, waiting).await, Ok(Ok(cursor)) if cursor.epoch == epoch)

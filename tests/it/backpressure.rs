@@ -154,3 +154,34 @@ async fn without_postgres_holds_go_on_up_to_the_bounds() {
         .expect("in time")
         .expect("stopped");
 }
+
+/// Entries gather while nobody waits for them; whoever waits is not kept waiting for the others.
+#[tokio::test(flavor = "multi_thread")]
+async fn entries_that_are_waited_for_do_not_gather() {
+    let stack = Stack::start(&["--partitions=1", "--relay-gather=10s", "--ledger-wait=5s"]).await;
+    let account = CreateAccountRequest {
+        account_id: ACCOUNT.into(),
+        ..Default::default()
+    };
+    AccountServiceClient::new(stack.channel())
+        .create_account(account)
+        .await
+        .expect("an account");
+    for name in ["topup-1", "topup-2", "topup-3"] {
+        let grant = GrantCreditsRequest {
+            account_id: ACCOUNT.into(),
+            grant_id: name.into(),
+            kind: GrantKind::TopUp.into(),
+            amount: "100".into(),
+            durability: Durability::Ledger.into(),
+            ..Default::default()
+        };
+        let granted = GrantServiceClient::new(stack.channel())
+            .grant_credits(grant)
+            .await
+            .expect("a grant")
+            .into_inner();
+        assert_eq!(granted.durability(), Durability::Ledger);
+    }
+    stack.balanced().await;
+}

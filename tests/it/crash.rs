@@ -98,6 +98,7 @@ impl Rooms {
         let options = RelayOptions {
             batch: 500,
             pause: Duration::ZERO,
+            gather: Duration::ZERO,
             tail: 0,
         };
         Relay::new(

@@ -1,12 +1,12 @@
 -- Finding what an operation is about, and answering. Creating, changing, freezing, closing and reading an account.
 
-local ANSWER = '>BBi7i7i7i7i7i7i7BBi7i7I4I4I4i7i7si7i7I2c0I2c0'
+local ANSWER = '>BBi7i7i7i7i7i7i7BBi7i7I4I4I4i7i7si7i7I2c0I2c0c0'
 local OK, REFUSED, NO_ACCOUNT, ASK_LEDGER, LOAD = 0, 1, 2, 3, 5
 
 local function answer(A, status, replayed, reasons, x, y, hold, outcome, named)
   return pack(ANSWER, status, replayed and 1 or 0, A.free, A.held, A.debt, A.pending, A.promised, A.clock, A.seq, A.state, A.frozen,
-    A.overdraft, A.credit, A.max_open, A.open, A.etag, A.created, A.next_hold, reasons, x, y, #hold, hold, #outcome, outcome)
-    .. concat(named)
+    A.overdraft, A.credit, A.max_open, A.open, A.etag, A.created, A.next_hold, reasons, x, y, #hold, hold, #outcome, outcome,
+    concat(named))
 end
 
 local function refuse(A, reason, x, y, hold, recorded)
@@ -161,11 +161,7 @@ verbs[V_CREATE] = function(op)
     if recorded ~= sent then return refuse(A, ID_REUSED, 0, 0, nil, pack_outcome(recorded, {})) end
     return repeated(A, nil, pack_outcome(sent, {}))
   end
-  A = new_account(op.key)
-  A.fresh, A.ask_until = true, 0
-  A.seq, A.clock, A.state, A.frozen, A.debt, A.overdraft, A.credit, A.max_open = 0, NOW, ACTIVE, 0, 0, max(overdraft, 0), max(credit, 0), max_open
-  A.open, A.promised, A.next_hold, A.indexed, A.etag, A.next_no, A.created, A.sent = 0, 0, 0, 0, 1, 1, NOW, sent
-  remember(op.key, A)
+  A = remember(op.key, new_account(op.key, max(overdraft, 0), max(credit, 0), max_open, sent))
   local E, outcome = begin(A, V_CREATE, '', A.clock, op), pack_outcome(sent, {})
   emit_terms(E, outcome)
   return done(E, nil, outcome)

@@ -67,13 +67,11 @@ local function prepare(A)
     for i, g in ipairs(A.spent) do parts[i] = pack_grant(g) end
     A.packed_spent = concat(parts)
   end
-  return pack('>sI7I2c0', A.id, A.seq, #A.packed, A.packed)
+  return pack('>sI7I2', A.id, A.seq, #A.packed)
 end
 
 local function write_hold(A, h)
-  if h.state == OPEN then
-    call('HSET', A.key, 'h:' .. h.id, pack_hold(h))
-  else
+  if h.state ~= OPEN then
     if h.was_open then call('HDEL', A.key, 'h:' .. h.id) end
     call('SET', h.dkey, pack_hold(h), 'PX', KEEP_MS)
   end
@@ -82,13 +80,31 @@ local function write_hold(A, h)
   if h.state ~= OPEN and h.totals then call('PEXPIRE', h.pkey, KEEP_MS) end
 end
 
+-- The fields of its hash, in one call.
+local function fields_of(A)
+  local list = { 's', A.packed }
+  local function add(name, value) list[#list + 1], list[#list + 2] = name, value end
+  if A.fresh then
+    add('e', ERA)
+    add('q', string.format('%.0f', A.ask_until))
+  end
+  if A.packed_spent then add('x', A.packed_spent) end
+  if A.sent then add('c', A.sent) end
+  if A.closing then add('z', A.closing) end
+  for _, h in pairs(A.holds) do
+    if h and h.dirty and h.state == OPEN then add('h:' .. h.id, pack_hold(h)) end
+  end
+  return list
+end
+
+-- Lua unpacks a bounded number of values.
+local function set_fields(key, list)
+  for i = 1, #list, 1000 do call('HSET', key, unpack(list, i, min(i + 999, #list))) end
+end
+
 local function write_account(A)
   if A.fresh then call('DEL', A.key) end
-  call('HSET', A.key, 's', A.packed)
-  if A.fresh then call('HSET', A.key, 'e', ERA, 'q', string.format('%.0f', A.ask_until)) end
-  if A.packed_spent then call('HSET', A.key, 'x', A.packed_spent) end
-  if A.sent then call('HSET', A.key, 'c', A.sent) end
-  if A.closing then call('HSET', A.key, 'z', A.closing) end
+  set_fields(A.key, fields_of(A))
   for _, h in pairs(A.holds) do
     if h and h.dirty then write_hold(A, h) end
   end
@@ -130,7 +146,8 @@ local function run()
   for _, A in ipairs(order) do
     if A.dirty then
       changed[#changed + 1] = A
-      images[#changed] = prepare(A)
+      images[#images + 1] = prepare(A)
+      images[#images + 1] = A.packed
       if A.spent_changed then spent[#spent + 1] = pack('>sI2c0', A.id, #A.packed_spent, A.packed_spent) end
     end
   end

@@ -46,15 +46,19 @@ local function put(E, kind, g, x, to)
   end -- ABSORB moves nothing of the account's
 end
 
-local function emit(E, outcome, body)
-  local raw = pack('>BssI7i7ssI2c0', E.verb, E.A.id, E.subject, E.seq, E.at, E.actor, E.trace, #outcome, outcome) .. body
-  events[#events + 1] = pack('>I4', #raw) .. raw
+-- In pieces, joined once in the end: every string that is made is hashed whole.
+local function emit(E, outcome, ...)
+  local pieces = { pack('>BssI7i7ssI2', E.verb, E.A.id, E.subject, E.seq, E.at, E.actor, E.trace, #outcome), outcome, ... }
+  local size, at = 0, #events + 1
+  for i, piece in ipairs(pieces) do size = size + #piece end
+  events[at] = pack('>I4', size)
+  for i, piece in ipairs(pieces) do events[at + i] = piece end
 end
 
 local function emit_hold(E, h, op_id, outcome, more)
   h.packed, h.dirty = nil, true
   local packed = pack_hold(h)
-  emit(E, outcome, pack('>I2c0s', #packed, packed, op_id) .. (more or ''))
+  emit(E, outcome, pack('>I2', #packed), packed, op_id .. '\0', more or '')
 end
 
 -- G4, D4: free credits settle debt at once, in burn order.

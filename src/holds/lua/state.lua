@@ -27,12 +27,13 @@ local function insert_grant(list, g)
   table.insert(list, at, g)
 end
 
+-- Tables are made with all their fields at once: one that grows field by field is made anew at every doubling.
 local function read_grant(raw, at)
-  local g, flags = {}, nil
-  g.no, g.kind, g.phase, flags, g.priority, g.start, g.expires, g.free, g.pinned, g.id, at = take(GRANT, raw, at)
-  g.non_refundable = flags % 2 == 1
-  if flags >= 2 then g.roll_for, g.room, g.roll_no, at = take(ROLLOVER, raw, at) end
-  return g, at
+  local no, kind, phase, flags, priority, start, expires, free, pinned, id, after = take(GRANT, raw, at)
+  local g = { no = no, kind = kind, phase = phase, non_refundable = flags % 2 == 1, priority = priority, start = start,
+    expires = expires, free = free, pinned = pinned, id = id }
+  if flags >= 2 then g.roll_for, g.room, g.roll_no, after = take(ROLLOVER, raw, after) end
+  return g, after
 end
 
 local function pack_grant(g)
@@ -42,23 +43,26 @@ local function pack_grant(g)
 end
 
 -- next_hold: no open hold ends before it. indexed: this account's place in `due`, never after what is next due; 0 is none.
-local function new_account(key)
-  return { key = key, id = sub(key, #BASE + 3), grants = {}, holds = {}, free = 0, held = 0, pending = 0 }
-end
-
 local function read_account(key, raw)
-  local A, version, count, at = new_account(key), nil, nil, nil
-  version, A.seq, A.clock, A.state, A.frozen, A.debt, A.overdraft, A.credit, A.max_open, A.open, A.promised, A.next_hold,
-    A.indexed, A.etag, A.next_no, A.created, count, at = take(ACCOUNT, raw)
+  local _, seq, clock, state, frozen, debt, overdraft, credit, max_open, open, promised, next_hold, indexed, etag, next_no,
+    created, count, at = take(ACCOUNT, raw)
+  local grants, free, held, pending = {}, 0, 0, 0
   for i = 1, count do
     local g
     g, at = read_grant(raw, at)
-    A.grants[i] = g
-    A.held = A.held + g.pinned
-    if g.phase == PENDING then A.pending = A.pending + g.free else A.free = A.free + g.free end
+    grants[i], held = g, held + g.pinned
+    if g.phase == PENDING then pending = pending + g.free else free = free + g.free end
   end
-  A.stored_clock, A.clock = A.clock, max(A.clock, NOW)
-  return A
+  return { key = key, id = sub(key, #BASE + 3), seq = seq, stored_clock = clock, clock = max(clock, NOW), state = state,
+    frozen = frozen, debt = debt, overdraft = overdraft, credit = credit, max_open = max_open, open = open, promised = promised,
+    next_hold = next_hold, indexed = indexed, etag = etag, next_no = next_no, created = created, grants = grants, holds = {},
+    free = free, held = held, pending = pending, ask_until = 0, dirty = false, packed = false }
+end
+
+local function new_account(key, overdraft, credit, max_open, sent)
+  return { key = key, id = sub(key, #BASE + 3), seq = 0, clock = NOW, state = ACTIVE, frozen = 0, debt = 0, overdraft = overdraft,
+    credit = credit, max_open = max_open, open = 0, promised = 0, next_hold = 0, indexed = 0, etag = 1, next_no = 1, created = NOW,
+    grants = {}, holds = {}, free = 0, held = 0, pending = 0, ask_until = 0, fresh = true, sent = sent }
 end
 
 local function pack_account(A)
@@ -94,6 +98,9 @@ local function read_amounts(raw, at)
 end
 
 local function pack_amounts(list)
+  local first = list[1]
+  if not first then return '\0' end
+  if not list[2] then return pack('>BI4i7', 1, first.no, first.amount) end
   local parts = { string.char(#list) }
   for i, pin in ipairs(list) do parts[i + 1] = pack('>I4i7', pin.no, pin.amount) end
   return concat(parts)
@@ -141,9 +148,11 @@ local function note_burn(h, no, amount)
 end
 
 local function tally(h)
-  h.charged, h.overdrawn, h.absorbed, h.released, h.refunded, h.promise, h.first_promise = 0, 0, 0, 0, 0, 0, 0
-  h.burns, h.at_end = {}, h.state == EXPIRED and sum(h.first) or 0
-  if h.state == EXPIRED then h.released = h.at_end end
+  h.burns = {}
+  if h.state == EXPIRED then
+    h.at_end = sum(h.first)
+    h.released = h.at_end
+  end
   local at = h.outcome and #h.outcome > 0 and moves_at(h.outcome) or nil
   while at and at <= #h.outcome do
     local kind, no, amount
@@ -159,12 +168,13 @@ local function tally(h)
 end
 
 local function read_hold(raw, id)
-  local h, flags, life, ended, at = { id = id, packed = raw }, nil, nil, nil, nil
-  h.state, flags, h.seq, h.created, life, ended, h.sent, at = take(HOLD, raw)
-  h.expires, h.ended = h.created + life, h.created + ended
-  h.late, h.cold = has(flags, F_LATE), has(flags, F_COLD)
-  h.first, at = read_amounts(raw, at)
-  h.pins = h.state == OPEN and h.first or {}
+  local state, flags, seq, created, life, ended, sent, at = take(HOLD, raw)
+  local first
+  first, at = read_amounts(raw, at)
+  local h = { id = id, packed = raw, state = state, seq = seq, created = created, expires = created + life, ended = created + ended,
+    sent = sent, late = has(flags, F_LATE), cold = has(flags, F_COLD), first = first, pins = state == OPEN and first or {},
+    charged = 0, overdrawn = 0, absorbed = 0, released = 0, refunded = 0, promise = 0, first_promise = 0, owed = 0, at_end = 0,
+    burns = false, outcome = false, dkey = false, pkey = false, dirty = false, was_open = false }
   if has(flags, F_FIRST) then h.pins, at = read_amounts(raw, at) end
   if has(flags, F_TOTALS) then
     h.totals = true
@@ -181,13 +191,9 @@ local function pack_hold(h)
   if h.packed then return h.packed end
   local own_pins = h.state == OPEN and h.pins ~= h.first
   local flags = (h.late and F_LATE or 0) + (h.totals and F_TOTALS or 0) + (own_pins and F_FIRST or 0) + (h.cold and F_COLD or 0)
-  local raw = pack(HOLD, h.state, flags, h.seq, h.created, h.expires - h.created, h.state == OPEN and 0 or h.ended - h.created,
-    #h.sent, h.sent) .. pack_amounts(h.first)
-  if own_pins then raw = raw .. pack_amounts(h.pins) end
-  if h.totals then
-    raw = raw .. pack(TOTALS, h.charged, h.overdrawn, h.absorbed, h.released, h.refunded, h.promise, h.first_promise, h.owed,
-      h.at_end) .. pack_amounts(h.burns)
-  end
-  h.packed = raw .. h.outcome
+  h.packed = pack(HOLD, h.state, flags, h.seq, h.created, h.expires - h.created, h.state == OPEN and 0 or h.ended - h.created,
+    #h.sent, h.sent) .. pack_amounts(h.first) .. (own_pins and pack_amounts(h.pins) or '')
+    .. (h.totals and pack(TOTALS, h.charged, h.overdrawn, h.absorbed, h.released, h.refunded, h.promise, h.first_promise, h.owed,
+      h.at_end) .. pack_amounts(h.burns) or '') .. h.outcome
   return h.packed
 end
