@@ -16,7 +16,7 @@ use crate::{
     config::Config,
     holds::Holds,
     ledger::Ledger,
-    reconcile::{LedgerWait, Memory, Recovery, Relay, RelayOptions, Sweeper},
+    reconcile::{LedgerWait, Memory, Recovery, Relay, RelayOptions, Replays, SecondCopy, Sweeper},
     rpc::{self, Bounds, Core, Extras, Measure},
     telemetry::Metrics,
 };
@@ -55,6 +55,7 @@ pub struct Service {
     holds: Holds,
     ledger: Ledger,
     memory: Memory,
+    replays: Replays,
     waits: LedgerWait,
     health: HealthReporter,
     readiness: watch::Sender<Readiness>,
@@ -139,6 +140,17 @@ impl Service {
             waits.clone(),
             config.ledger_wait,
         );
+        let copy = SecondCopy::new(holds.partitions(), config.replay_buffer);
+        let memory = memory.keeping(copy.clone());
+        let replays = Replays::new(
+            memory.clone(),
+            copy,
+            waits.clone(),
+            ledger.clone(),
+            Arc::clone(&instruments),
+        )
+        .await
+        .map_err(OpenError::from)?;
         let relay = |partition| {
             let (instruments, waits) = (Arc::clone(&instruments), waits.clone());
             Relay::new(
@@ -158,6 +170,7 @@ impl Service {
                 relay(partition),
                 config.test_clock,
             )
+            .with_replays(replays.clone())
         };
         let mut watchers: Vec<_> = (0..holds.partitions()).map(watcher).collect();
         open::partitions(&mut watchers).await?;
@@ -208,6 +221,7 @@ impl Service {
             holds,
             ledger,
             memory,
+            replays,
             waits,
             health,
             readiness,
@@ -304,6 +318,9 @@ impl Service {
             .is_err()
         {
             tracing::warn!("background work did not end within the limit; it is cut");
+        }
+        if let Err(error) = self.replays.end().await {
+            tracing::debug!(%error, "the next recovery may wait a moment for this process");
         }
         served
     }

@@ -143,6 +143,14 @@ pub struct ServiceArgs {
         default_value = "200000"
     )]
     pub backlog_hard: String,
+    /// Acknowledgements of a partition that the ledger does not have yet before reserves, charges and grants are refused; at twice as many everything that writes is
+    #[arg(
+        long,
+        env = "HOLDBOOK_REPLAY_BUFFER",
+        value_name = "COUNT",
+        default_value = "100000"
+    )]
+    pub replay_buffer: String,
     /// The most operations in one script call
     #[arg(
         long,

@@ -87,6 +87,7 @@ pub(super) const REFUND_TTL: Setting = duration("refund_ttl", SECOND_MS, 3660 * 
 pub(super) const LEDGER_WAIT: Setting = duration("ledger_wait", 0, MINUTE_MS);
 pub(super) const BACKLOG_SOFT: Setting = count("backlog_soft", 1, 10_000_000);
 pub(super) const BACKLOG_HARD: Setting = count("backlog_hard", 1, 10_000_000);
+pub(super) const REPLAY_BUFFER: Setting = count("replay_buffer", 1, 10_000_000);
 pub(super) const BATCH_MAX: Setting = count("batch_max", 1, 1000);
 pub(super) const MAX_IN_FLIGHT: Setting = count("max_in_flight", 1, 1_000_000);
 pub(super) const RELAY_PAUSE: Setting = duration("relay_pause", 0, 10 * SECOND_MS);
@@ -104,7 +105,7 @@ pub(super) const BENCH: Setting = flag("bench");
 pub(super) const ALLOW_VOLATILE_REDIS: Setting = flag("allow_volatile_redis");
 
 /// Every setting, in the order of the arguments.
-pub(super) const ALL: [&Setting; 26] = [
+pub(super) const ALL: [&Setting; 27] = [
     &REDIS_URL,
     &POSTGRES_URL,
     &LISTEN,
@@ -119,6 +120,7 @@ pub(super) const ALL: [&Setting; 26] = [
     &LEDGER_WAIT,
     &BACKLOG_SOFT,
     &BACKLOG_HARD,
+    &REPLAY_BUFFER,
     &BATCH_MAX,
     &MAX_IN_FLIGHT,
     &RELAY_PAUSE,

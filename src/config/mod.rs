@@ -77,6 +77,9 @@ pub struct Config {
     pub backlog_soft: u64,
     /// Entries of a partition that wait for the ledger before everything that writes is refused.
     pub backlog_hard: u64,
+    /// Acknowledgements of a partition that the ledger does not have yet before reserves, charges and grants are refused; at twice as
+    /// many everything that writes is.
+    pub replay_buffer: usize,
     /// The most operations in one script call.
     pub batch_max: usize,
     /// The most operations that wait for one partition; more are refused.
@@ -124,6 +127,7 @@ impl Config {
             ledger_wait: read.duration(&bounds::LEDGER_WAIT, &service.ledger_wait),
             backlog_soft: read.count(&bounds::BACKLOG_SOFT, &service.backlog_soft),
             backlog_hard: read.count(&bounds::BACKLOG_HARD, &service.backlog_hard),
+            replay_buffer: read.count(&bounds::REPLAY_BUFFER, &service.replay_buffer),
             batch_max: read.count(&bounds::BATCH_MAX, &service.batch_max),
             max_in_flight: read.count(&bounds::MAX_IN_FLIGHT, &service.max_in_flight),
             relay_pause: read.duration(&bounds::RELAY_PAUSE, &service.relay_pause),

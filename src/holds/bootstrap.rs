@@ -73,13 +73,20 @@ if newer(redis.call('HGET', KEYS[1], 'epoch')) then return 0 end
 redis.call('HSET', KEYS[1], 'epoch', ARGV[1], 'replid', ARGV[2], 'partitions', ARGV[3], 'service', ARGV[4], 'open', '0')
 return 1";
 
-/// Opens a partition at the epoch that fenced it. The entry `epoch-0` names the position that it follows.
+/// Opens a partition, for replays only, at the epoch that fenced it. The entry `epoch-0` names the position that it follows.
 const OPEN: &str = r"
 local epoch, replid = unpack(redis.call('HMGET', KEYS[1], 'epoch', 'replid'))
 if epoch ~= ARGV[1] or replid ~= ARGV[2] then return 0 end
 redis.call('XADD', KEYS[2], ARGV[1] .. '-0', 'after', ARGV[3])
 if ARGV[4] ~= '' then redis.call('HSET', KEYS[1], 'clock', ARGV[4]) end
-redis.call('HSET', KEYS[1], 'n', '0', 'ledger_n', '0', 'open', '1')
+redis.call('HSET', KEYS[1], 'n', '0', 'ledger_n', '0', 'open', '2')
+return 1";
+
+/// Lets callers into a partition that is open for replays.
+const ADMIT: &str = r"
+local epoch, replid, open = unpack(redis.call('HMGET', KEYS[1], 'epoch', 'replid', 'open'))
+if epoch ~= ARGV[1] or replid ~= ARGV[2] or open ~= '2' then return 0 end
+redis.call('HSET', KEYS[1], 'open', '1')
 return 1";
 
 /// What Redis records of a partition; each `None` if it does not.
@@ -89,6 +96,8 @@ pub struct Meta {
     pub epoch: Option<u64>,
     /// Calls are taken.
     pub open: bool,
+    /// Replays are taken, calls not yet.
+    pub replaying: bool,
     /// The replication id under which it was opened.
     pub replication_id: Option<String>,
     /// How many partitions there are.
@@ -127,6 +136,7 @@ impl Holds {
         Ok(Meta {
             epoch: number("epoch"),
             open: fields.get("open").is_some_and(|open| open == "1"),
+            replaying: fields.get("open").is_some_and(|open| open == "2"),
             replication_id: fields.get("replid").cloned(),
             partitions: fields.get("partitions").and_then(|text| text.parse().ok()),
             service: fields.get("service").cloned(),
@@ -178,7 +188,20 @@ impl Holds {
         Ok(self.aside::<i64>(partition, &cmd).await? == 1)
     }
 
-    /// Opens a partition at the era that fenced it; `after` is the position that it follows. Says whether it is.
+    /// Lets callers into a partition that is open for replays; says whether they are.
+    ///
+    /// # Errors
+    /// Redis did not answer.
+    pub async fn admit(&self, partition: u32, era: &Era) -> Result<bool, HoldsError> {
+        let mut cmd = redis::cmd("EVAL");
+        cmd.arg(format!("{SAME_SERVER}{ADMIT}"))
+            .arg(1)
+            .arg(self.partition(partition).keys.meta());
+        cmd.arg(era.epoch).arg(&era.replication_id);
+        Ok(self.aside::<i64>(partition, &cmd).await? == 1)
+    }
+
+    /// Opens a partition for replays at the era that fenced it; `after` is the position that it follows. Says whether it is.
     ///
     /// # Errors
     /// Redis did not answer.

@@ -27,6 +27,8 @@ pub struct Limits {
     pub queue_max: usize,
     /// Packed settings for the script.
     pub settings: Vec<u8>,
+    /// What goes out are replays.
+    pub replays: bool,
 }
 
 /// An operation and where its answer goes.
@@ -84,14 +86,7 @@ async fn run(
         observe(batch.len());
         let operations: Vec<&Operation> = batch.iter().map(|job| &job.operation).collect();
         let current = era.borrow().clone();
-        let outcome = execute(
-            &keys,
-            &mut connection,
-            &limits.settings,
-            &current,
-            &operations,
-        )
-        .await;
+        let outcome = execute(&keys, &mut connection, &limits, &current, &operations).await;
         match outcome {
             Ok(replies) => batch
                 .drain(..)
@@ -108,13 +103,13 @@ async fn run(
 async fn execute(
     keys: &Keys,
     connection: &mut Connection,
-    settings: &[u8],
+    limits: &Limits,
     era: &Era,
     operations: &[&Operation],
 ) -> Result<Vec<Result<Reply, HoldsError>>, HoldsError> {
     let mut asked = Vec::new();
     for _ in 0..KEY_ROUNDS {
-        let call = Program::get().call(keys, era, settings, operations, &asked);
+        let call = Program::get().call(keys, era, limits, operations, &asked);
         match connection.run(call).await? {
             BatchReply::Done {
                 position,

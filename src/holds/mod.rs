@@ -99,9 +99,12 @@ struct Partition {
     keys: Keys,
     /// What calls name.
     era: watch::Sender<Era>,
+    /// What replays name: a partition is open for them before it is for callers.
+    replay_era: watch::Sender<Era>,
     /// A call was fenced off, or the program failed halfway: somebody must look.
     suspicion: Notify,
     executor: Executor,
+    replayer: Executor,
     /// For all that is not the hot path.
     side: Mutex<Connection>,
     /// For the one who waits for the next entry: it blocks its connection.
@@ -125,23 +128,33 @@ impl Holds {
             batch_max: options.batch_max,
             queue_max: options.queue_max,
             settings: options.settings.pack(),
+            replays: false,
         };
         let partition = |id| {
             let keys = Keys::new(id, options.partitions);
             let era = watch::Sender::new(Era::default());
-            let executor = Executor::start(
-                keys.clone(),
-                Connection::new(client.clone()),
-                limits.clone(),
-                era.subscribe(),
-                Arc::clone(&options.observe_batch),
-            );
+            let replay_era = watch::Sender::new(Era::default());
+            let start = |replays, era: &watch::Sender<Era>| {
+                Executor::start(
+                    keys.clone(),
+                    Connection::new(client.clone()),
+                    Limits {
+                        replays,
+                        ..limits.clone()
+                    },
+                    era.subscribe(),
+                    Arc::clone(&options.observe_batch),
+                )
+            };
+            let (executor, replayer) = (start(false, &era), start(true, &replay_era));
             let [side, waiter] = [(), ()].map(|()| Mutex::new(Connection::new(client.clone())));
             Partition {
                 keys,
                 era,
+                replay_era,
                 suspicion: Notify::new(),
                 executor,
+                replayer,
                 side,
                 waiter,
             }
@@ -172,6 +185,9 @@ impl Holds {
     /// Redis did not do it, or may have.
     pub async fn run(&self, operation: Operation) -> Result<Reply, HoldsError> {
         let partition = self.partition(self.partition_of(&operation.account));
+        if operation.replay.is_some() {
+            return partition.replayer.run(operation).await;
+        }
         let answer = partition.executor.run(operation).await;
         if matches!(answer, Err(HoldsError::Fenced(_) | HoldsError::Bug(_))) {
             partition.suspicion.notify_one();
@@ -192,6 +208,11 @@ impl Holds {
             *current = era;
             changed
         });
+    }
+
+    /// Names the era under which a partition's replays go out from now on.
+    pub fn set_replay_era(&self, partition: u32, era: Era) {
+        self.partition(partition).replay_era.send_replace(era);
     }
 
     /// Waits until a partition's calls name another era than `old`, at most `limit`; says whether they do.

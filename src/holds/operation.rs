@@ -146,6 +146,23 @@ pub struct Operation {
     pub remembered: Option<Remembered>,
     /// The account as the ledger has it, once it was read: packed by `load::pack`; empty before.
     pub loaded: Vec<u8>,
+    /// Done again after a recovery, as it was acknowledged before.
+    pub replay: Option<Box<Replay>>,
+}
+
+/// What a replay needs to know of the acknowledgement, beside the call.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Replay {
+    /// What was charged, or added.
+    pub amount: Credits,
+    /// When the hold was to expire; of an update, the etag that it led to.
+    pub instant: Micros,
+    /// When the hold was made: one of the same id that is as young is that hold, or a later one.
+    pub created: Micros,
+    /// What the hold had set aside before.
+    pub before: Credits,
+    /// The call that made the hold, packed.
+    pub made: Vec<u8>,
 }
 
 impl Verb {
@@ -231,6 +248,13 @@ impl Operation {
             .text(&self.caller.actor)
             .text(&self.caller.traceparent);
         w.long_blob(&self.loaded);
+        if let Some(replay) = &self.replay {
+            w.int(7, replay.amount.micro())
+                .int(7, replay.instant)
+                .int(7, replay.created)
+                .int(7, replay.before.micro())
+                .blob(&replay.made);
+        }
         let remembered = self.remembered.as_ref().filter(|r| r.epoch == epoch);
         let asked = u8::from(remembered.is_some());
         if let Some(hold_id) = self.verb.hold_id() {

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 
 use redis::{Cmd, Script, Value};
 
-use super::{HoldsError, era::Era, keys::Keys, operation::Operation};
+use super::{HoldsError, era::Era, executor::Limits, keys::Keys, operation::Operation};
 
 /// In the order in which each needs those before it.
 const SOURCE: &str = concat!(
@@ -19,6 +19,7 @@ const SOURCE: &str = concat!(
     include_str!("lua/reserve.lua"),
     include_str!("lua/commit.lua"),
     include_str!("lua/refund.lua"),
+    include_str!("lua/replay.lua"),
     include_str!("lua/batch.lua"),
 );
 
@@ -79,7 +80,7 @@ impl Program {
         &self,
         keys: &Keys,
         era: &Era,
-        settings: &[u8],
+        limits: &Limits,
         operations: &[&Operation],
         asked: &[String],
     ) -> Cmd {
@@ -95,8 +96,9 @@ impl Program {
             .arg(era.epoch)
             .arg(&era.replication_id)
             .arg(era.name())
-            .arg(settings)
-            .arg(asked.len());
+            .arg(&limits.settings)
+            .arg(asked.len())
+            .arg(u8::from(limits.replays));
         for operation in operations {
             cmd.arg(operation.pack(era.epoch));
         }

@@ -235,7 +235,8 @@ impl Lease {
     /// # Errors
     /// [`LedgerError::Overtaken`] if the era is another by now.
     pub async fn open(&self, epoch: u64) -> Result<(), LedgerError> {
-        let sql = "update partitions set open = true where id = $1 and current_epoch = $2 and epoch = $2 and n = 0";
+        let sql =
+            "update partitions set open = true where id = $1 and current_epoch = $2 and epoch = $2";
         let (id, era) = (value::int(self.partition)?, value::bigint(epoch)?);
         one(
             self.client.execute(sql, &[&id, &era]).await?,

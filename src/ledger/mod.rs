@@ -17,6 +17,7 @@ mod cursor;
 mod eras;
 mod error;
 mod grant_names;
+mod heartbeats;
 mod list;
 mod lookup;
 mod migrate;

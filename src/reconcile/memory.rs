@@ -4,7 +4,10 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use super::LedgerWait;
+use super::{
+    LedgerWait,
+    second_copy::{Kept, SecondCopy, acknowledged},
+};
 use crate::{
     domain::grant::GrantKind,
     holds::{
@@ -43,6 +46,8 @@ pub struct Memory {
     ledger: Ledger,
     waits: LedgerWait,
     patience: Duration,
+    /// Where what is acknowledged is kept until the ledger has it.
+    copy: Option<SecondCopy>,
 }
 
 impl Memory {
@@ -54,6 +59,16 @@ impl Memory {
             ledger,
             waits,
             patience,
+            copy: None,
+        }
+    }
+
+    /// The same, keeping what it acknowledges.
+    #[must_use]
+    pub fn keeping(self, copy: SecondCopy) -> Self {
+        Self {
+            copy: Some(copy),
+            ..self
         }
     }
 
@@ -63,12 +78,16 @@ impl Memory {
     /// A store did not answer.
     pub async fn run(&self, mut operation: Operation) -> Result<(u32, Reply), MemoryError> {
         let partition = self.holds.partition_of(&operation.account);
+        let replays = operation.replay.is_some();
+        if let Some(full) = self.no_room(partition, &operation) {
+            return Ok((partition, full));
+        }
         for _ in 0..ROUNDS {
             let era = self.holds.era(partition);
             let reply = match self.holds.run(operation.clone()).await {
                 // Nothing was done. A recovery is under way: what it opens takes the call.
                 Err(HoldsError::Fenced(why)) => {
-                    if !self.holds.era_after(partition, &era, self.patience).await {
+                    if replays || !self.holds.era_after(partition, &era, self.patience).await {
                         return Err(HoldsError::Fenced(why).into());
                     }
                     continue;
@@ -91,6 +110,7 @@ impl Memory {
                     });
                 }
                 Body::Answer(_) | Body::NoAccount | Body::Backpressure => {
+                    self.keep(partition, operation, &reply);
                     return Ok((partition, reply));
                 }
             }
@@ -98,6 +118,46 @@ impl Memory {
         Err(MemoryError::Ledger(
             "the account moved faster than it could be loaded".into(),
         ))
+    }
+
+    /// The refusal of what could not be kept.
+    fn no_room(&self, partition: u32, operation: &Operation) -> Option<Reply> {
+        let copy = self.copy.as_ref()?;
+        if operation.replay.is_some() || !copy.refuses(partition, &operation.verb) {
+            return None;
+        }
+        // It may be full only of what the ledger has by now.
+        copy.settle(partition, self.waits.cursor(partition)?);
+        copy.refuses(partition, &operation.verb).then_some(Reply {
+            epoch: 0,
+            n: 0,
+            ledger_n: 0,
+            body: Body::Backpressure,
+        })
+    }
+
+    /// Keeps what is acknowledged, a repeat like the first time, until the ledger has the entry.
+    fn keep(&self, partition: u32, operation: Operation, reply: &Reply) {
+        let (Some(copy), Body::Answer(answer)) = (&self.copy, &reply.body) else {
+            return;
+        };
+        let (epoch, n) = (reply.epoch, reply.n);
+        if !answer.reasons.is_empty() || n <= reply.ledger_n {
+            return;
+        }
+        if let Some(cursor) = self.waits.cursor(partition) {
+            copy.settle(partition, cursor);
+        }
+        if let Some(operation) = acknowledged(operation, answer) {
+            copy.keep(
+                partition,
+                Kept {
+                    epoch,
+                    n,
+                    operation,
+                },
+            );
+        }
     }
 
     async fn run_internal(&self, account: &str, verb: Verb) -> Result<(), MemoryError> {
@@ -111,6 +171,7 @@ impl Memory {
             caller,
             remembered: None,
             loaded: Vec::new(),
+            replay: None,
         };
         self.run(operation).await.map(drop)
     }

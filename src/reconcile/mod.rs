@@ -8,6 +8,8 @@ pub mod memory;
 mod quarantine;
 mod recovery;
 mod relay;
+mod replays;
+mod second_copy;
 mod sweeper;
 mod wait;
 
@@ -17,6 +19,8 @@ pub use self::{
     quarantine::{RetryError, retry},
     recovery::{Look, Recovery, RecoveryError},
     relay::{Relay, RelayError, RelayOptions},
+    replays::Replays,
+    second_copy::SecondCopy,
     sweeper::Sweeper,
     wait::LedgerWait,
 };

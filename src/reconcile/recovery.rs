@@ -7,9 +7,9 @@
 
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::{sync::watch, time::Instant};
 
-use super::{Relay, RelayError};
+use super::{Relay, RelayError, Replays};
 use crate::{
     holds::{Era, Holds, HoldsError, Meta},
     ledger::{Cursor, Drained, EraRow, Lease, Ledger, LedgerError},
@@ -19,6 +19,10 @@ use crate::{
 const LOOK: Duration = Duration::from_secs(1);
 /// Between two tries at a partition that is not open.
 const RETRY: Duration = Duration::from_millis(100);
+/// The longest that callers wait for other processes' replays.
+const REPLAYS_LIMIT: Duration = Duration::from_secs(2);
+/// Between two looks at whether they are done.
+const REPLAYS_LOOK: Duration = Duration::from_millis(50);
 
 /// Why a partition is not open yet.
 #[derive(Debug, thiserror::Error)]
@@ -90,6 +94,8 @@ pub struct Recovery {
     /// Posts what survived in the stream.
     relay: Relay,
     test_clock: bool,
+    /// What this process acknowledged.
+    replays: Option<Replays>,
 }
 
 impl Recovery {
@@ -108,6 +114,16 @@ impl Recovery {
             ledger,
             relay,
             test_clock,
+            replays: None,
+        }
+    }
+
+    /// The same, in a process that has acknowledgements to replay.
+    #[must_use]
+    pub fn with_replays(self, replays: Replays) -> Self {
+        Self {
+            replays: Some(replays),
+            ..self
         }
     }
 
@@ -116,19 +132,18 @@ impl Recovery {
     /// # Errors
     /// It is not open; looking again may help.
     pub async fn step(&mut self) -> Result<Look, RecoveryError> {
-        if self
-            .is_open(&self.ledger.era(self.partition).await?)
-            .await?
-        {
-            return Ok(Look::Open);
+        let row = self.ledger.era(self.partition).await?;
+        if self.is_open(&row).await? {
+            return self.opened(row.epoch).await;
         }
         let Some(lease) = self.ledger.lease(self.partition).await? else {
+            self.join_in(row).await?;
             return Ok(Look::Elsewhere);
         };
         // Whoever had the lease before may have done it.
         let row = self.ledger.era(self.partition).await?;
         if self.is_open(&row).await? {
-            return Ok(Look::Open);
+            return self.opened(row.epoch).await;
         }
         self.recover(lease, row).await?;
         Ok(Look::Recovered)
@@ -153,15 +168,54 @@ impl Recovery {
         if open {
             let replication_id = row.replication_id.clone();
             self.relay.reached(row.cursor);
-            self.holds.set_era(
-                self.partition,
-                Era {
-                    epoch: row.epoch,
-                    replication_id,
-                },
-            );
+            let era = Era {
+                epoch: row.epoch,
+                replication_id,
+            };
+            self.holds.set_replay_era(self.partition, era.clone());
+            self.holds.set_era(self.partition, era);
         }
         Ok(open)
+    }
+
+    /// Replays what came too late for the recovery itself, and gives the sign of life.
+    async fn opened(&self, epoch: u64) -> Result<Look, RecoveryError> {
+        if let Some(replays) = &self.replays {
+            replays.step(self.partition, epoch).await?;
+        }
+        Ok(Look::Open)
+    }
+
+    /// Another process recovers the partition, and may have opened it for replays.
+    async fn join_in(&self, row: EraRow) -> Result<(), RecoveryError> {
+        let Some(replays) = &self.replays else {
+            return Ok(());
+        };
+        let meta = self.holds.meta(self.partition).await?;
+        let current = meta.epoch == Some(row.epoch) && row.cursor.epoch == row.epoch;
+        if meta.replaying && current {
+            let era = Era {
+                epoch: row.epoch,
+                replication_id: row.replication_id,
+            };
+            self.holds.set_replay_era(self.partition, era);
+            replays.step(self.partition, row.epoch).await?;
+        }
+        Ok(())
+    }
+
+    /// This process' replays, then the others', as long as callers can wait for them.
+    async fn replay(&self, era: &Era) -> Result<(), RecoveryError> {
+        let Some(replays) = &self.replays else {
+            return Ok(());
+        };
+        self.holds.set_replay_era(self.partition, era.clone());
+        replays.step(self.partition, era.epoch).await?;
+        let deadline = Instant::now() + REPLAYS_LIMIT;
+        while Instant::now() < deadline && replays.awaited(self.partition, era.epoch).await? {
+            tokio::time::sleep(REPLAYS_LOOK).await;
+        }
+        Ok(())
     }
 
     async fn recover(&mut self, mut lease: Lease, row: EraRow) -> Result<(), RecoveryError> {
@@ -189,6 +243,9 @@ impl Recovery {
             return Err(moved);
         }
         let (from, drained) = self.drain().await?;
+        if let Some(replays) = &self.replays {
+            replays.settle(partition, from);
+        }
         lease
             .cross(from, era.epoch, &era.replication_id, drained)
             .await?;
@@ -204,6 +261,14 @@ impl Recovery {
         {
             return Err(moved);
         }
+        self.relay.reached(Cursor {
+            epoch: era.epoch,
+            n: 0,
+        });
+        self.replay(&era).await?;
+        if !self.holds.admit(partition, &era).await? {
+            return Err(moved);
+        }
         lease.open(era.epoch).await?;
         tracing::warn!(
             partition,
@@ -212,10 +277,7 @@ impl Recovery {
             behind_a_gap = drained.behind_a_gap,
             "the partition is open again"
         );
-        self.relay.reached(Cursor {
-            epoch: era.epoch,
-            n: 0,
-        });
+        self.holds.set_replay_era(partition, era.clone());
         self.holds.set_era(partition, era);
         Ok(())
     }

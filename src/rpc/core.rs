@@ -136,6 +136,7 @@ impl Core {
             caller,
             remembered: None,
             loaded: Vec::new(),
+            replay: None,
         };
         let (partition, reply) = self
             .memory

@@ -56,6 +56,7 @@ pub struct Instruments {
     holds_open: UpDownCounter<i64>,
     lag_events: Gauge<u64>,
     lag_seconds: Gauge<f64>,
+    replay_buffer: Gauge<u64>,
     relay_batch_size: Histogram<u64>,
     relay_batch_duration: Histogram<f64>,
     partition_open: Gauge<u64>,
@@ -133,6 +134,11 @@ impl Instruments {
                 "Stream entries that the ledger does not have yet",
             ),
             // The unit is in the name; given as the unit too, the Prometheus name would say it twice.
+            replay_buffer: gauge(
+                "holdbook.replay.buffer",
+                "{acknowledgement}",
+                "Acknowledgements of a partition that are kept until the ledger has them",
+            ),
             lag_seconds: meter
                 .f64_gauge("holdbook.ledger.lag.seconds")
                 .with_description(
@@ -228,6 +234,11 @@ impl Instruments {
     /// Holds were opened (more than 0) or ended (less).
     pub fn holds_open_changed(&self, by: i64) {
         self.holds_open.add(by, &[]);
+    }
+
+    /// Acknowledgements of a partition that are kept until the ledger has them.
+    pub fn replay_buffer(&self, partition: u16, kept: u64) {
+        self.replay_buffer.record(kept, &[of(partition)]);
     }
 
     /// How far the ledger is behind a partition's stream.

@@ -128,6 +128,7 @@ impl Rooms {
             caller: Caller::default(),
             remembered,
             loaded: Vec::new(),
+            replay: None,
         };
         let (_, reply) = self.memory().run(operation).await?;
         match reply.body {
@@ -280,6 +281,7 @@ async fn a_call_on_a_server_that_may_have_gone_back_is_fenced_off() {
         caller: Caller::default(),
         remembered: None,
         loaded: Vec::new(),
+        replay: None,
     };
     rooms.holds.run(read()).await.expect("it is open");
     let mut server = rooms.redis.lock().await;
@@ -340,6 +342,7 @@ async fn what_the_ledger_said_before_a_recovery_does_not_count_after_it() {
             caller: Caller::default(),
             remembered: Some(before.clone()),
             loaded: Vec::new(),
+            replay: None,
         };
         let answer = rooms.holds.run(late).await.expect("Redis answers").body;
         assert!(matches!(answer, Body::AskLedger), "{verb:?}: {answer:?}");

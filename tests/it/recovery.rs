@@ -6,8 +6,8 @@ use std::time::Duration;
 use holdbook::{
     app::Service,
     proto::{
-        CommitRequest, CreateAccountRequest, Durability, GetBalanceRequest, GetHoldRequest,
-        GrantCreditsRequest, GrantKind, HoldState, ReserveRequest,
+        CommitRequest, CreateAccountRequest, Durability, ExtendRequest, GetBalanceRequest,
+        GetHoldRequest, GrantCreditsRequest, GrantKind, HoldState, ReleaseRequest, ReserveRequest,
         account_service_client::AccountServiceClient, commit_request::What,
         grant_service_client::GrantServiceClient, metering_service_client::MeteringServiceClient,
     },
@@ -94,6 +94,44 @@ impl Caller {
             (answer.charged.as_str(), answer.released.as_str()),
             ("1.5", "0.5")
         );
+    }
+
+    /// Captures 0.5 of a hold that stays open; sent again, it is the same.
+    async fn part(&mut self, hold: &str, commit_id: &str) {
+        let commit = CommitRequest {
+            account_id: ACCOUNT.into(),
+            hold_id: hold.into(),
+            what: Some(What::Amount("0.5".into())),
+            r#final: Some(false),
+            commit_id: commit_id.into(),
+            ..Default::default()
+        };
+        let answer = self.metering.commit(commit).await.expect("an answer");
+        assert_eq!(answer.into_inner().charged, "0.5");
+    }
+
+    async fn release(&mut self, hold: &str) {
+        let release = ReleaseRequest {
+            account_id: ACCOUNT.into(),
+            hold_id: hold.into(),
+            ..Default::default()
+        };
+        self.metering.release(release).await.expect("an answer");
+    }
+
+    async fn extend(&mut self, hold: &str, extend_id: &str, amount: &str) {
+        let extend = ExtendRequest {
+            account_id: ACCOUNT.into(),
+            hold_id: hold.into(),
+            extend_id: extend_id.into(),
+            ttl: Some(prost_types::Duration {
+                seconds: 600,
+                nanos: 0,
+            }),
+            amount: Some(amount.into()),
+            ..Default::default()
+        };
+        self.metering.extend(extend).await.expect("an answer");
     }
 
     async fn balance(&mut self) -> (String, String) {
@@ -299,5 +337,58 @@ async fn an_account_of_an_older_era_is_void() {
     stack.balanced().await;
     assert_eq!(caller.balance().await, ("998".into(), "2".into()));
     caller.commit("frame-1").await;
+    stack.balanced().await;
+}
+
+/// Redis comes back with what it had a while ago. What was acknowledged since, and is not in the ledger, is done again from the second
+/// copy of the process that acknowledged it; the ledger, which is held back here, hears of it only then.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_acknowledged_survives_a_redis_that_goes_back() {
+    let stack = Stack::start(&["--relay-pause=1s", "--ledger-wait=30s"]).await;
+    let mut caller = Caller::of(&stack).await;
+    for hold in ["kept", "early", "partly", "late"] {
+        caller.reserve(hold, Durability::Ledger).await;
+    }
+    // The relay has posted just now, and rests.
+    for hold in ["new", "both", "gone"] {
+        caller.reserve(hold, Durability::Applied).await;
+    }
+    caller.commit("early").await;
+    caller.commit("both").await;
+    caller.part("partly", "first").await;
+    caller.release("gone").await;
+    caller.extend("kept", "longer", "3").await;
+    let expected = caller.balance().await;
+    stack.redis_says("FLUSHALL").await;
+    let found = stack.service.ledger().hold_packed(ACCOUNT, "gone").await;
+    assert_eq!(found.expect("an answer"), None, "it was in Redis only");
+
+    assert_eq!(caller.balance().await, expected, "nothing was lost");
+    for (hold, state) in [
+        ("kept", HoldState::Open),
+        ("new", HoldState::Open),
+        ("early", HoldState::Committed),
+        ("both", HoldState::Committed),
+        ("gone", HoldState::Released),
+        ("partly", HoldState::Open),
+    ] {
+        assert_eq!(caller.state(hold).await, state, "{hold}");
+    }
+    // Once more: what was replayed is itself kept.
+    stack.redis_says("FLUSHALL").await;
+    assert_eq!(caller.balance().await, expected, "and not twice");
+    for hold in ["new", "both", "gone"] {
+        assert!(
+            caller.reserve(hold, Durability::Ledger).await,
+            "{hold}: a repeat"
+        );
+    }
+    caller.part("partly", "first").await;
+    assert_eq!(
+        caller.balance().await,
+        expected,
+        "nor by the callers' repeats"
+    );
+    caller.commit("new").await;
     stack.balanced().await;
 }

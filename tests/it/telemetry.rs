@@ -142,6 +142,7 @@ async fn metrics_show_what_was_recorded() {
     instruments.holds_open_changed(3);
     instruments.holds_open_changed(-1);
     instruments.ledger_lag(2, 42, Duration::from_millis(1500));
+    instruments.replay_buffer(2, 7);
     instruments.relay_batch(10, Duration::from_millis(20));
     instruments.partition_open(2, true);
     instruments.quarantined(1);
@@ -163,6 +164,7 @@ async fn metrics_show_what_was_recorded() {
         "holdbook_commits_late_refused_total 1",
         "holdbook_holds_open 2",
         r#"holdbook_ledger_lag_events{holdbook_partition="2"} 42"#,
+        r#"holdbook_replay_buffer{holdbook_partition="2"} 7"#,
         r#"holdbook_ledger_lag_seconds{holdbook_partition="2"} 1.5"#,
         "holdbook_relay_batch_size_sum 10",
         "holdbook_relay_batch_duration_seconds_sum 0.02",

@@ -10,6 +10,7 @@ end
 local function read_op(raw, place)
   local op = { raw = raw, key = KEYS[place] }
   op.verb, op.actor, op.trace, op.load, op.at = take('>BssI4c0', raw)
+  if REPLAYS then op.amount, op.instant, op.created, op.before, op.made, op.at = take('>i7i7i7i7I2c0', raw, op.at) end
   local count = keys_of(op.verb)
   if count > ACCOUNT_KEYS then
     op.id, op.asked, op.prior, op.prior_outcome, op.at = take('>sBI2c0I2c0', raw, op.at)
@@ -20,7 +21,7 @@ end
 
 -- New credits and new holds stop at the soft bound of the ledger's backlog, everything at the hard one.
 local function too_far_behind(verb, backlog)
-  if verb == V_READ or verb == V_HOLD or verb == V_FREEZE or verb == V_UNFREEZE then return false end
+  if REPLAYS or verb == V_READ or verb == V_HOLD or verb == V_FREEZE or verb == V_UNFREEZE then return false end
   if backlog >= BACKLOG_HARD then return true end
   local waits = verb == V_RESERVE or verb == V_CHARGE or verb == V_GRANT or verb == V_CREATE
   return waits and backlog >= BACKLOG_SOFT
@@ -55,7 +56,7 @@ local function decide(op, backlog)
   if h then h.dkey, h.pkey = op.dkey, op.pkey end
   apply_due(A)
   if A.dirty then retire_grants(A) end
-  local reply = verbs[op.verb](op, A)
+  local reply = (REPLAYS and replays[op.verb] or verbs[op.verb])(op, A)
   if A.dirty then retire_grants(A) end
   return reply
 end
@@ -123,7 +124,8 @@ local function run()
   -- A restart, a promotion and a demotion with resync all change the replication id: time may have gone back.
   local info = call('INFO', 'replication')
   local master, id = info:find('role:master', 1, true), info:match('master_replid:(%x+)')
-  if epoch ~= ARGV[1] or open ~= '1' or replid ~= ARGV[2] or id ~= ARGV[2] or not master then
+  local taken = open == '1' or (REPLAYS and open == '2')
+  if epoch ~= ARGV[1] or not taken or replid ~= ARGV[2] or id ~= ARGV[2] or not master then
     return { 'FENCED', epoch or '', open or '' }
   end
   n, ledger_n = tonumber(n), tonumber(ledger_n)
@@ -136,9 +138,9 @@ local function run()
   for i = #KEYS - tonumber(ARGV[5]) + 1, #KEYS do asked_for[KEYS[i]] = true end
 
   local replies, place, op = {}, 4, nil
-  for i = 6, #ARGV do
+  for i = 7, #ARGV do
     op, place = read_op(ARGV[i], place)
-    replies[i - 5] = decide(op, n - ledger_n)
+    replies[i - 6] = decide(op, n - ledger_n)
   end
   if #wanted > 0 then return { 'KEYS', wanted } end
 

@@ -45,6 +45,31 @@ local function shrink(E, h, list, rest)
   end
 end
 
+-- H6, H8: x is charged, whatever is there; of a hold that has ended, as late.
+local function charge_hold(op, A, h, sent, x)
+  local flags, _, commit_id = take('>Bi7s', sent)
+  local late, held = h.state ~= OPEN, sum(h.pins) + h.promise
+  local E, list = begin(A, V_COMMIT, op.id, A.clock, op), sources(A, h)
+  local own, rest = burn(E, h, list, x)
+  local overdrawn = min(rest, max(0, A.overdraft - A.debt))
+  put(E, OVERDRAW, nil, overdrawn)
+  put(E, ABSORB, nil, rest - overdrawn)
+  h.overdrawn, h.owed, h.absorbed = h.overdrawn + overdrawn, h.owed + overdrawn, h.absorbed + rest - overdrawn
+  local partial = not has(flags, FINAL) and (not late or h.late or h.state == COMMITTED)
+  if partial then
+    h.totals = true
+    shrink(E, h, list, min(x, held) - own)
+  elseif not late then
+    end_hold(A, h, COMMITTED, A.clock)
+    return_all(E, h, list)
+  end
+  settle(E)
+  local outcome = pack_outcome(sent, E.moves, late and 1 or nil)
+  if partial then record_op(h, 'c:' .. commit_id, outcome) else h.outcome, h.late = outcome, late end
+  emit_hold(E, h, partial and commit_id or '', outcome)
+  return done(E, h, outcome)
+end
+
 verbs[V_COMMIT] = function(op, A)
   local sent = take('>I2c0', op.raw, op.at)
   local flags, amount, commit_id = take('>Bi7s', sent)
@@ -60,26 +85,7 @@ verbs[V_COMMIT] = function(op, A)
   -- Without a maximum of its own a hold has that of all amounts, so that no total passes 2^53 (A2).
   local most = max_commit >= 0 and max_commit or MAX_CREDITS
   if x - (most - (h.charged + h.overdrawn + h.absorbed)) > 0 then return refuse(A, ABOVE_MAX_COMMIT, x, most, h) end
-
-  local E, list = begin(A, V_COMMIT, op.id, A.clock, op), sources(A, h)
-  local own, rest = burn(E, h, list, x)
-  local overdrawn = min(rest, max(0, A.overdraft - A.debt))
-  put(E, OVERDRAW, nil, overdrawn)
-  put(E, ABSORB, nil, rest - overdrawn)
-  h.overdrawn, h.owed, h.absorbed = h.overdrawn + overdrawn, h.owed + overdrawn, h.absorbed + rest - overdrawn
-  local partial = not late and not has(flags, FINAL)
-  if partial then
-    h.totals = true
-    shrink(E, h, list, min(x, held) - own)
-  elseif not late then
-    end_hold(A, h, COMMITTED, A.clock)
-    return_all(E, h, list)
-  end
-  settle(E)
-  local outcome = pack_outcome(sent, E.moves, late and 1 or nil)
-  if partial then record_op(h, 'c:' .. commit_id, outcome) else h.outcome, h.late = outcome, late end
-  emit_hold(E, h, partial and commit_id or '', outcome)
-  return done(E, h, outcome)
+  return charge_hold(op, A, h, sent, x)
 end
 
 -- H12.
@@ -97,6 +103,20 @@ verbs[V_RELEASE] = function(op, A)
   return done(E, h, h.outcome)
 end
 
+-- H13: what is free first, then debt; a replay may find less than there was.
+local function charge_now(op, A, sent, amount, old)
+  local E = begin(A, V_CHARGE, op.id, A.clock, op)
+  local h = new_hold(A, E, op, sent, 0, old)
+  h.state, h.ended, A.holds[op.id] = COMMITTED, A.clock, h
+  local _, rest = burn(E, h, sources(A, h), amount)
+  local overdrawn = REPLAYS and min(rest, max(0, A.overdraft - A.debt)) or rest
+  put(E, OVERDRAW, nil, overdrawn)
+  put(E, ABSORB, nil, rest - overdrawn)
+  h.overdrawn, h.owed, h.absorbed, h.outcome = overdrawn, overdrawn, rest - overdrawn, pack_outcome(sent, E.moves)
+  emit_hold(E, h, '', h.outcome)
+  return done(E, h, h.outcome)
+end
+
 -- H13.
 verbs[V_CHARGE] = function(op, A)
   local sent = take('>I2c0', op.raw, op.at)
@@ -105,13 +125,5 @@ verbs[V_CHARGE] = function(op, A)
   local _, amount = take('>Bi7', sent)
   local reasons = limits(A, amount, false)
   if reasons then return refuse_limits(A, reasons, amount) end
-
-  local E = begin(A, V_CHARGE, op.id, A.clock, op)
-  local h = new_hold(A, E, op, sent, 0, old)
-  h.state, h.ended, A.holds[op.id] = COMMITTED, A.clock, h
-  local _, rest = burn(E, h, sources(A, h), amount)
-  put(E, OVERDRAW, nil, rest)
-  h.overdrawn, h.owed, h.outcome = rest, rest, pack_outcome(sent, E.moves)
-  emit_hold(E, h, '', h.outcome)
-  return done(E, h, h.outcome)
+  return charge_now(op, A, sent, amount, old)
 end

@@ -2,7 +2,8 @@
 --
 -- KEYS  1 meta, 2 log, 3 due, then the keys of each operation in turn (account; or account, grant; or account, ended hold,
 --       hold's operations), then those that an earlier answer asked for.
--- ARGV  1 epoch, 2 replication id, 3 era (the epoch as keys name it), 4 settings, 5 count of keys asked for, then the operations.
+-- ARGV  1 epoch, 2 replication id, 3 era (the epoch as keys name it), 4 settings, 5 count of keys asked for, 6 `1` for replays,
+--       then the operations.
 -- Everything is decided in memory first. Only batch.lua writes, below its marked line.
 
 -- Amounts are micro-credits and instants microseconds: whole numbers below 2^53, exact in Lua.
@@ -32,6 +33,7 @@ local call, pack, take, concat, sub, min, max -- no library is there yet while t
 local REPEAT_WINDOW, LATE_WINDOW, REFUND_TTL, MAX_LIFETIME, BACKLOG_SOFT, BACKLOG_HARD, KEEP_MS
 local BASE -- hb:{tag}:
 local ERA -- what Redis holds of an older one is void
+local REPLAYS -- the batch repeats what was acknowledged before a recovery
 local NOW -- each account's clock never goes back (T1)
 local events, accounts, order, wanted, asked_for
 
@@ -41,6 +43,6 @@ local function begin_batch(keys, args)
   REPEAT_WINDOW, LATE_WINDOW, REFUND_TTL, MAX_LIFETIME, BACKLOG_SOFT, BACKLOG_HARD = take('>i7i7i7i7i7i7', ARGV[4])
   -- A minute more than anybody may ask for: what is older is in the ledger.
   KEEP_MS = string.format('%.0f', max(REPEAT_WINDOW, LATE_WINDOW) / 1000 + 60000)
-  BASE, ERA = sub(KEYS[1], 1, -5), ARGV[3]
+  BASE, ERA, REPLAYS = sub(KEYS[1], 1, -5), ARGV[3], ARGV[6] == '1'
   events, accounts, order, wanted, asked_for = {}, {}, {}, {}, {}
 end

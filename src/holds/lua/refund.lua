@@ -1,5 +1,7 @@
 -- H14: giving back what a hold was charged and overdrawn.
 
+do -- the names in it are nobody else's
+
 -- Where x of the hold's charges goes: against debt, to live sources, and the rest to a refund grant.
 local function refund_plan(A, h, x)
   local owed = min(x, h.owed)
@@ -82,4 +84,6 @@ verbs[V_REFUND] = function(op, A)
   record_op(h, field, outcome)
   emit_hold(E, h, refund_id, outcome, pack('>B', made and 1 or 0) .. (made or ''))
   return done(E, h, outcome)
+end
+
 end

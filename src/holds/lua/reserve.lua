@@ -59,6 +59,18 @@ local function known_hold(A, op, sent)
   return h, repeated(A, h, outcome)
 end
 
+local function set_aside(E, h, first, promise)
+  local A = E.A
+  for _, pin in ipairs(first) do put(E, PIN, pin.g, pin.amount) end
+  A.holds[h.id] = h
+  A.open, A.promised = A.open + 1, A.promised + promise
+  if A.next_hold == 0 or h.expires < A.next_hold then A.next_hold = h.expires end
+  reindex(A, h.expires)
+  local outcome = pack_outcome('', E.moves, promise)
+  emit_hold(E, h, '', outcome)
+  return done(E, h, outcome)
+end
+
 verbs[V_RESERVE] = function(op, A)
   local life, validate, sent = take('>i7BI2c0', op.raw, op.at)
   local old, same = known_hold(A, op, sent)
@@ -78,13 +90,30 @@ verbs[V_RESERVE] = function(op, A)
     end
     return answer(A, OK, false, '', 0, 0, pack_hold(h), pack_outcome('', E.moves, promise), E.named)
   end
-  for _, pin in ipairs(first) do put(E, PIN, pin.g, pin.amount) end
-  A.holds[op.id] = h
-  A.open, A.promised = A.open + 1, A.promised + promise
+  return set_aside(E, h, first, promise)
+end
+
+-- A hold lives on to an instant, with x more set aside.
+local function prolong(op, A, h, sent, expires, x)
+  local extend_id = take('>s', op.raw, op.at)
+  local added, promise = plan(A, x)
+  local E, pins = begin(A, V_EXTEND, op.id, A.clock, op), {}
+  for _, source in ipairs(sources(A, h)) do pins[source.g.no] = source.pin end
+  for _, pin in ipairs(added) do
+    put(E, PIN, pin.g, pin.amount)
+    pins[pin.no] = (pins[pin.no] or 0) + pin.amount
+  end
+  h.pins = {}
+  for _, g in ipairs(A.grants) do
+    if (pins[g.no] or 0) > 0 then h.pins[#h.pins + 1] = { no = g.no, amount = pins[g.no] } end
+  end
+  h.totals, h.promise, h.expires = true, h.promise + promise, expires
+  A.promised = A.promised + promise
   if A.next_hold == 0 or h.expires < A.next_hold then A.next_hold = h.expires end
   reindex(A, h.expires)
-  local outcome = pack_outcome('', E.moves, promise)
-  emit_hold(E, h, '', outcome)
+  local outcome = pack_outcome(sent, E.moves, h.expires, promise)
+  record_op(h, 'e:' .. extend_id, outcome)
+  emit_hold(E, h, extend_id, outcome)
   return done(E, h, outcome)
 end
 
@@ -108,24 +137,5 @@ verbs[V_EXTEND] = function(op, A)
   if amount - (MAX_CREDITS - sum(h.pins) - h.promise) > 0 then return refuse(A, CAPACITY_LIMIT, 2, 0, h) end
   local reasons = amount > 0 and limits(A, amount, false)
   if reasons then return refuse_limits(A, reasons, amount) end
-  local added, promise = plan(A, max(amount, 0))
-
-  local E, pins = begin(A, V_EXTEND, op.id, A.clock, op), {}
-  for _, source in ipairs(sources(A, h)) do pins[source.g.no] = source.pin end
-  for _, pin in ipairs(added) do
-    put(E, PIN, pin.g, pin.amount)
-    pins[pin.no] = (pins[pin.no] or 0) + pin.amount
-  end
-  h.pins = {}
-  for _, g in ipairs(A.grants) do
-    if (pins[g.no] or 0) > 0 then h.pins[#h.pins + 1] = { no = g.no, amount = pins[g.no] } end
-  end
-  h.totals, h.promise, h.expires = true, h.promise + promise, A.clock + ttl
-  A.promised = A.promised + promise
-  if A.next_hold == 0 or h.expires < A.next_hold then A.next_hold = h.expires end
-  reindex(A, h.expires)
-  local outcome = pack_outcome(sent, E.moves, h.expires, promise)
-  record_op(h, field, outcome)
-  emit_hold(E, h, extend_id, outcome)
-  return done(E, h, outcome)
+  return prolong(op, A, h, sent, A.clock + ttl, max(amount, 0))
 end

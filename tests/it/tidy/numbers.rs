@@ -242,6 +242,7 @@ fn verbs_have_the_same_numbers_in_lua_and_in_rust() {
             caller: Caller::default(),
             remembered: None,
             loaded: Vec::new(),
+            replay: None,
         };
         let number = operation.pack(0).first().map(|byte| i32::from(*byte));
         assert_eq!(number, verbs.get(name).copied(), "{name}");

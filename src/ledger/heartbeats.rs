@@ -1,0 +1,56 @@
+//! Signs of life of serving processes: up to which era each has nothing left to replay.
+
+use super::{Ledger, LedgerError, value};
+
+impl Ledger {
+    /// A name that no other process has.
+    ///
+    /// # Errors
+    /// Postgres does not answer.
+    pub async fn new_process_id(&self) -> Result<String, LedgerError> {
+        let rows = self.rows("select gen_random_uuid()::text", &[]).await?;
+        let row = rows
+            .first()
+            .ok_or_else(|| LedgerError::Bug("a select without a row".into()))?;
+        Ok(row.get(0))
+    }
+
+    /// A process is alive and has nothing left to replay of before `epoch` in a partition.
+    ///
+    /// # Errors
+    /// Postgres does not answer.
+    pub async fn heartbeat(
+        &self,
+        process: &str,
+        partition: u32,
+        epoch: u64,
+    ) -> Result<(), LedgerError> {
+        let sql =
+            "insert into heartbeats (process, partition, epoch) values ($1::text::uuid, $2, $3)
+            on conflict (process, partition) do update set epoch = excluded.epoch, seen_at = now()";
+        let (id, era) = (value::int(partition)?, value::bigint(epoch)?);
+        self.rows(sql, &[&process, &id, &era]).await.map(drop)
+    }
+
+    /// Whether a process that was alive a moment ago may have something to replay of before `epoch`.
+    ///
+    /// # Errors
+    /// Postgres does not answer.
+    pub async fn replays_awaited(&self, partition: u32, epoch: u64) -> Result<bool, LedgerError> {
+        // A living process is seen every second.
+        let sql = "select exists (select from heartbeats
+            where partition = $1 and epoch < $2 and seen_at > now() - interval '3 seconds')";
+        let (id, era) = (value::int(partition)?, value::bigint(epoch)?);
+        let rows = self.rows(sql, &[&id, &era]).await?;
+        Ok(rows.first().is_some_and(|row| row.get(0)))
+    }
+
+    /// A process has ended; with it go the rows of those that died long ago.
+    ///
+    /// # Errors
+    /// Postgres does not answer.
+    pub async fn end_heartbeat(&self, process: &str) -> Result<(), LedgerError> {
+        let sql = "delete from heartbeats where process = $1::text::uuid or seen_at < now() - interval '1 day'";
+        self.rows(sql, &[&process]).await.map(drop)
+    }
+}

@@ -1,0 +1,265 @@
+//! The second copy: what this process has acknowledged and the ledger does not have yet, so that it can be done again should Redis
+//! go back in time.
+//!
+//! Owns what is kept, for how long and how much of it. It does not replay; that is `replays`.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use crate::{
+    domain::{
+        credits::Credits,
+        event::{Move, MoveKind},
+        hold::Hold,
+    },
+    holds::{
+        operation::{Operation, Replay, Verb},
+        packed::{Answer, NEVER, pack_hold_request},
+    },
+    ledger::Cursor,
+};
+
+/// One acknowledgement, and the entry that it is certain to be in the ledger with.
+#[derive(Clone, Debug)]
+pub struct Kept {
+    /// The epoch that it was answered in.
+    pub epoch: u64,
+    /// The partition's entry when it was answered.
+    pub n: u64,
+    /// The call, with what the acknowledgement said.
+    pub operation: Operation,
+}
+
+/// What is kept, by partition. Cheap to clone.
+#[derive(Clone)]
+pub struct SecondCopy {
+    partitions: Arc<Vec<Mutex<VecDeque<Kept>>>>,
+    bound: usize,
+}
+
+impl SecondCopy {
+    /// Keeps at most about twice `bound` acknowledgements of each partition.
+    #[must_use]
+    pub fn new(partitions: u32, bound: usize) -> Self {
+        let partitions = (0..partitions).map(|_| Mutex::default()).collect();
+        Self {
+            partitions: Arc::new(partitions),
+            bound,
+        }
+    }
+
+    fn with<T>(&self, partition: u32, work: impl FnOnce(&mut VecDeque<Kept>) -> T, none: T) -> T {
+        match self.partitions.get(partition as usize) {
+            // A panic elsewhere leaves a queue that is still whole: every change of it is one push or pop.
+            Some(kept) => work(&mut kept.lock().unwrap_or_else(PoisonError::into_inner)),
+            None => none,
+        }
+    }
+
+    /// Keeps an acknowledgement.
+    pub fn keep(&self, partition: u32, kept: Kept) {
+        self.with(partition, |queue| queue.push_back(kept), ());
+    }
+
+    /// Lets go of what the ledger has: of the cursor's own epoch only, since another's entries have the same numbers.
+    pub fn settle(&self, partition: u32, cursor: Cursor) {
+        self.with(
+            partition,
+            |queue| {
+                while queue
+                    .front()
+                    .is_some_and(|kept| kept.epoch == cursor.epoch && kept.n <= cursor.n)
+                {
+                    queue.pop_front();
+                }
+            },
+            (),
+        );
+    }
+
+    /// How many are kept of a partition.
+    #[must_use]
+    pub fn len(&self, partition: u32) -> usize {
+        self.with(partition, |queue| queue.len(), 0)
+    }
+
+    /// Whether there is no room for what a call would add: new holds and credits stop at the bound, everything at twice it.
+    #[must_use]
+    pub fn refuses(&self, partition: u32, verb: &Verb) -> bool {
+        let kept = self.len(partition);
+        let waits = matches!(
+            verb,
+            Verb::Reserve { .. }
+                | Verb::Charge { .. }
+                | Verb::Grant { .. }
+                | Verb::CreateAccount { .. }
+        );
+        let reads = matches!(verb, Verb::Read | Verb::GetHold { .. });
+        !reads && kept >= if waits { self.bound } else { 2 * self.bound }
+    }
+
+    /// Takes out what was acknowledged before an epoch, in its order.
+    #[must_use]
+    pub fn before(&self, partition: u32, epoch: u64) -> Vec<Kept> {
+        self.with(
+            partition,
+            |queue| {
+                let (old, current) = queue.drain(..).partition(|kept| kept.epoch < epoch);
+                *queue = current;
+                Vec::from(old)
+            },
+            Vec::new(),
+        )
+    }
+
+    /// Puts back what could not be replayed now.
+    pub fn put_back(&self, partition: u32, kept: Vec<Kept>) {
+        self.with(
+            partition,
+            |queue| kept.into_iter().rev().for_each(|one| queue.push_front(one)),
+            (),
+        );
+    }
+}
+
+/// The operation that an acknowledgement stands for, its amounts resolved; `None` for what changes nothing.
+#[must_use]
+pub fn acknowledged(mut operation: Operation, answer: &Answer) -> Option<Operation> {
+    (operation.loaded, operation.remembered) = (Vec::new(), None);
+    if operation.replay.is_some() {
+        return Some(operation);
+    }
+    let outcome = answer.outcome.as_ref();
+    let moves = outcome.map_or(&[][..], |outcome| &outcome.moves);
+    let mut replay = Replay::default();
+    if let Some(hold) = &answer.hold {
+        replay.instant = hold.expires_at;
+        replay.created = hold.created_at;
+        replay.made = pack_hold_request(&hold.request);
+        replay.before = set_aside(hold);
+    }
+    match &mut operation.verb {
+        Verb::Read
+        | Verb::GetHold { .. }
+        | Verb::Freeze
+        | Verb::Unfreeze
+        | Verb::Reserve {
+            validate_only: true,
+            ..
+        } => return None,
+        Verb::UpdateAccount { .. } => replay.instant = i64::from(answer.terms.etag),
+        Verb::Grant { request, .. } => {
+            let outcome = outcome?;
+            request.starts_at = Some(outcome.a);
+            request.expires_at = Some(outcome.b).filter(|at| *at < NEVER);
+            request.expires_in = None;
+        }
+        Verb::Extend { amount, .. } => {
+            replay.amount = amount.unwrap_or(Credits::ZERO);
+            replay.instant = outcome?.a;
+            replay.before = less(replay.before, replay.amount);
+        }
+        Verb::Commit { last, .. } => {
+            replay.amount = charged(moves);
+            if *last {
+                replay.before = answer.hold.as_ref()?.request.amount;
+            } else {
+                replay.before += replay.amount;
+            }
+        }
+        Verb::CreateAccount { .. }
+        | Verb::CloseAccount
+        | Verb::Revoke { .. }
+        | Verb::Reserve { .. }
+        | Verb::Release { .. }
+        | Verb::Charge { .. }
+        | Verb::Refund { .. } => {}
+    }
+    operation.replay = Some(Box::new(replay));
+    Some(operation)
+}
+
+fn set_aside(hold: &Hold) -> Credits {
+    hold.pins.iter().map(|pin| pin.amount).sum::<Credits>() + hold.promised
+}
+
+fn less(amount: Credits, by: Credits) -> Credits {
+    Credits::from_micro(amount.micro().saturating_sub(by.micro()).max(0))
+}
+
+fn charged(moves: &[Move]) -> Credits {
+    moves
+        .iter()
+        .filter(|moved| {
+            matches!(
+                moved.kind,
+                MoveKind::BurnPin | MoveKind::BurnFree | MoveKind::Overdraw | MoveKind::Absorb
+            )
+        })
+        .map(|moved| moved.amount)
+        .sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn release(n: u64) -> Kept {
+        let operation = Operation {
+            account: "acme".into(),
+            verb: Verb::Release {
+                hold_id: format!("frame-{n}"),
+            },
+            caller: crate::holds::operation::Caller::default(),
+            remembered: None,
+            loaded: Vec::new(),
+            replay: None,
+        };
+        Kept {
+            epoch: 7,
+            n,
+            operation,
+        }
+    }
+
+    fn copy_of(count: u64) -> SecondCopy {
+        let copy = SecondCopy::new(1, 3);
+        for n in 1..=count {
+            copy.keep(0, release(n));
+        }
+        copy
+    }
+
+    #[test]
+    fn only_the_same_epoch_lets_go() {
+        let copy = copy_of(4);
+        copy.settle(0, Cursor { epoch: 8, n: 100 });
+        assert_eq!(copy.len(0), 4, "another epoch's numbers say nothing");
+        copy.settle(0, Cursor { epoch: 7, n: 3 });
+        assert_eq!(copy.len(0), 1);
+        let old = copy.before(0, 8);
+        assert_eq!((old.len(), copy.len(0)), (1, 0));
+        copy.put_back(0, old);
+        assert_eq!(copy.before(0, 7).len(), 0, "it is of epoch 7 itself");
+    }
+
+    #[test]
+    fn new_holds_are_refused_first() {
+        let (reserve, release) = (
+            Verb::CreateAccount {
+                overdraft_limit: None,
+                credit_limit: None,
+                max_open_holds: 0,
+            },
+            Verb::CloseAccount,
+        );
+        for (kept, expected) in [(2, (false, false)), (3, (true, false)), (6, (true, true))] {
+            let copy = copy_of(kept);
+            let refused = (copy.refuses(0, &reserve), copy.refuses(0, &release));
+            assert_eq!(refused, expected, "{kept} are kept");
+            assert!(!copy.refuses(0, &Verb::Read));
+        }
+    }
+}
