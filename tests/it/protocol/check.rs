@@ -1,7 +1,7 @@
 //! What must hold: in every state, and, once everything is healed, replayed and drained, of what callers were told.
 
 use super::{
-    faults, ledger,
+    faults, ledger, recovery,
     state::{Call, Position, Recovery, Relay, State, Status, Why},
     steps,
     world::{Part, Verb, World},
@@ -108,10 +108,10 @@ fn heal(world: &World, state: &mut State) -> bool {
     state.relays = [Relay::Idle; 2];
     state.recoveries = [Recovery::None; 2];
     for _ in 0..ROUNDS {
-        if steps::begin(world, state, 0, s) && !state.full {
-            steps::fence(state, 0);
-            steps::cross(world, state, 0);
-            steps::open(world, state, 0);
+        if recovery::begin(world, state, 0, s) && !state.full {
+            recovery::fence(state, 0);
+            recovery::cross(world, state, 0);
+            recovery::open(world, state, 0);
         }
         drain(world, state, s);
         for p in 0..2 {

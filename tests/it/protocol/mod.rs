@@ -1,7 +1,7 @@
 //! Recovery as a model that is searched to its end: every order of steps of two serving processes, relays, recoveries and faults, over
 //! one account with one or two holds. The worlds (`worlds`) are small, and each is searched to its end; together they are the model.
 //!
-//! `state` is what there is, `world` what a search is about, `script` and `ledger` what the two stores do, `steps` and `faults` what
+//! `state` is what there is, `world` what a search is about, `script` and `ledger` what the two stores do, `steps`, `recovery` and `faults` what
 //! can happen, `search` takes every step there is, breadth first, `check` says what is wrong with a state, `worlds` and `variants` are
 //! the tests. Every state is also healed (one master, recovery, replay, drain) and then compared with what callers were told.
 //! `PROTOCOL_TRACES=1 cargo test --test it protocol::variants::without -- --nocapture` prints what goes wrong without each part.
@@ -31,10 +31,12 @@
 mod check;
 mod faults;
 mod ledger;
+mod recovery;
 mod script;
 mod search;
 mod state;
 mod steps;
+mod trace;
 mod variants;
 mod world;
 mod worlds;

@@ -2,14 +2,13 @@
 
 use std::{
     collections::HashMap,
-    fmt,
     hash::{BuildHasherDefault, Hash, Hasher},
 };
 
 use super::{
     check,
     faults::{Fault, strike},
-    script,
+    recovery, script,
     state::{Call, Recovery, Relay, State, Why},
     steps,
     world::{Part, World},
@@ -157,7 +156,7 @@ fn trace(known: &Known, start: u64, mut print: u64) -> Vec<Step> {
 
 /// What nothing else can depend on happens at once: a process whose era is open nowhere reads the new one, and a relay whose
 /// cursor has moved on gives up.
-fn settle(world: &World, state: &mut State) {
+pub fn settle(world: &World, state: &mut State) {
     for p in 0..2 {
         let process = state.processes[p];
         if !state
@@ -331,99 +330,17 @@ pub fn apply(world: &World, state: &mut State, step: Step) -> bool {
         Step::RelayPosts { r } => steps::relay_posts(world, state, at(r)),
         Step::RelayPublishes { r, s } => steps::relay_publishes(world, state, at(r), at(s)),
         Step::Begin { k, s } => {
-            let begins = steps::begin(world, state, at(k), at(s));
+            let begins = recovery::begin(world, state, at(k), at(s));
             if world.recoveries == 0 && begins {
-                steps::fence(state, at(k));
-                steps::cross(world, state, at(k));
-                steps::open(world, state, at(k));
+                recovery::fence(state, at(k));
+                recovery::cross(world, state, at(k));
+                recovery::open(world, state, at(k));
             }
             begins
         }
-        Step::Fence { k } => steps::fence(state, at(k)),
-        Step::Cross { k } => steps::cross(world, state, at(k)),
-        Step::Open { k } => steps::open(world, state, at(k)),
+        Step::Fence { k } => recovery::fence(state, at(k)),
+        Step::Cross { k } => recovery::cross(world, state, at(k)),
+        Step::Open { k } => recovery::open(world, state, at(k)),
         Step::Strike { fault, place, op } => strike(world, state, fault, at(place), at(op)),
-    }
-}
-
-/// A trace as people read it: each step, and what the stores are after it.
-pub struct Readable<'a>(pub &'a World, pub &'a Violation);
-
-impl fmt::Display for Readable<'_> {
-    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self(world, violation) = self;
-        let mut state = State::first();
-        for (number, step) in violation.trace.iter().enumerate() {
-            apply(world, &mut state, *step);
-            settle(world, &mut state);
-            writeln!(to, "{:3}. {}", number + 1, said(world, *step))?;
-            for (s, server) in state
-                .servers
-                .iter()
-                .enumerate()
-                .filter(|(_, server)| server.master)
-            {
-                let (data, replid) = (&server.data, server.replid);
-                let stream: Vec<_> = data
-                    .stream()
-                    .iter()
-                    .map(|entry| format!("{}-{}", entry.at.epoch, entry.at.n))
-                    .collect();
-                writeln!(
-                    to,
-                    "       redis {s}: id {replid} epoch {} n {} open {} ledger_n {} evict_n {} account {:?} stream {stream:?}",
-                    data.epoch,
-                    data.n,
-                    data.open,
-                    data.ledger_n,
-                    data.evict_n,
-                    data.account
-                        .then_some((data.account_epoch, data.is_open, data.charged))
-                )?;
-            }
-            let postgres = &state.postgres;
-            let book: Vec<_> = postgres
-                .book
-                .iter()
-                .map(|booked| booked.hold.status)
-                .collect();
-            let cursor = postgres.cursor;
-            writeln!(
-                to,
-                "       postgres: epoch {} open {} cursor {}-{} holds {book:?}",
-                postgres.epoch, postgres.open, cursor.epoch, cursor.n
-            )?;
-        }
-        writeln!(to, "  => {}", violation.what)
-    }
-}
-
-fn said(world: &World, step: Step) -> String {
-    let name = |op: u8| {
-        let op = &world.ops[usize::from(op)];
-        format!("{:?} of hold {}", op.verb, op.hold)
-    };
-    match step {
-        Step::Call { p, s, op, why } => {
-            format!("process {p} calls redis {s}: {} ({why:?})", name(op))
-        }
-        Step::Deliver { p } => format!("process {p} has the reply and answers the caller"),
-        Step::Learn { p } => format!("process {p} reads the era"),
-        Step::LetGo { p, s } => {
-            format!("process {p} lets go of what redis {s} says the ledger has")
-        }
-        Step::RelayReads { r, s } => format!("relay {r} reads an entry of redis {s}"),
-        Step::RelayPosts { r } => format!("relay {r} posts it"),
-        Step::RelayPublishes { r, s } => format!("relay {r} publishes and trims at redis {s}"),
-        Step::Begin { k, s } => format!("recovery {k} begins a new epoch for redis {s}"),
-        Step::Fence { k } => format!("recovery {k} fences"),
-        Step::Cross { k } => format!("recovery {k} drains and crosses"),
-        Step::Open { k } => format!("recovery {k} opens"),
-        Step::Strike {
-            fault: Fault::Half,
-            place,
-            op,
-        } => format!("FAULT: {} stops half-written at redis {place}", name(op)),
-        Step::Strike { fault, place, .. } => format!("FAULT: {fault:?} at {place}"),
     }
 }

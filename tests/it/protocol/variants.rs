@@ -1,7 +1,8 @@
 //! The protocol as designed, in every world; and without each of its parts, in the world that shows soonest what the part is for.
 
 use super::{
-    search::{Readable, Violation, search},
+    search::{Violation, search},
+    trace::Readable,
     world::{Part, World},
     worlds,
 };
