@@ -9,6 +9,7 @@ mod errors;
 mod farm;
 mod ledger;
 mod model;
+mod protocol;
 mod python;
 mod recovery;
 mod replay;
