@@ -114,7 +114,8 @@ impl Service {
         let holds = open::holds(config, observe).map_err(OpenError::from)?;
         let ledger = Ledger::connect(config.postgres_url.expose(), config.postgres_pool)
             .await
-            .map_err(OpenError::from)?;
+            .map_err(OpenError::from)?
+            .giving_up_after(config.postgres_timeout);
         open::stores(config, &holds, &ledger).await?;
         let waits = LedgerWait::new(&ledger).await.map_err(OpenError::from)?;
         let (others, fed) = (ledger.clone(), waits.clone());

@@ -99,7 +99,7 @@ struct Partition {
     keys: Keys,
     /// What calls name.
     era: watch::Sender<Era>,
-    /// A call was fenced off, or the program failed halfway: somebody must look.
+    /// A call was fenced off, the program failed halfway, or an entry is missing: somebody must look.
     suspicion: Notify,
     executor: Executor,
     /// For all that is not the hot path.
@@ -179,6 +179,11 @@ impl Holds {
         answer
     }
 
+    /// Somebody must look at a partition: what was read of it cannot be.
+    pub fn suspect(&self, partition: u32) {
+        self.partition(partition).suspicion.notify_one();
+    }
+
     /// The era that a partition's calls name.
     #[must_use]
     pub fn era(&self, partition: u32) -> Era {
@@ -201,7 +206,7 @@ impl Holds {
         matches!(tokio::time::timeout(limit, other).await, Ok(Ok(_)))
     }
 
-    /// Waits until a call of a partition was fenced off.
+    /// Waits until a partition is suspected.
     pub async fn suspected(&self, partition: u32) {
         self.partition(partition).suspicion.notified().await;
     }

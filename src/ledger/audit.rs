@@ -7,7 +7,11 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use tokio_postgres::{Client, IsolationLevel, Row, Transaction};
 
-use super::{Ledger, LedgerError, connect::open, value};
+use super::{
+    Ledger, LedgerError,
+    connect::{bounded, open},
+    value,
+};
 use crate::domain::{
     account::{AccountTerms, Micros, Standing},
     credits::Credits,
@@ -152,7 +156,10 @@ impl Ledger {
     /// Postgres does not answer.
     pub async fn auditor(&self) -> Result<Auditor, LedgerError> {
         let client = open(&self.config).await?;
-        client.batch_execute(SESSION).await?;
+        bounded(self.limit, async {
+            Ok::<_, LedgerError>(client.batch_execute(SESSION).await?)
+        })
+        .await?;
         Ok(Auditor(client))
     }
 }

@@ -149,7 +149,8 @@ impl Recovery {
             && meta.epoch == Some(row.epoch)
             && meta.replication_id.as_ref() == recorded
             && Some(&server.replication_id) == recorded
-            && is_whole(row, &meta);
+            && is_whole(row, &meta)
+            && self.follows(row, &meta).await?;
         if open {
             let replication_id = row.replication_id.clone();
             self.relay.reached(row.cursor);
@@ -162,6 +163,29 @@ impl Recovery {
             );
         }
         Ok(open)
+    }
+
+    /// The entry after the ledger's cursor is there, if there is to be one.
+    async fn follows(&self, row: &EraRow, meta: &Meta) -> Result<bool, RecoveryError> {
+        let mut cursor = row.cursor;
+        while cursor.n < meta.n && cursor.epoch == row.epoch {
+            let next = self
+                .holds
+                .read_log(self.partition, cursor.epoch, cursor.n, 1)
+                .await?;
+            let next = next.first().map(|entry| (entry.epoch, entry.n));
+            if next == Some((cursor.epoch, cursor.n + 1)) {
+                return Ok(true);
+            }
+            // A relay that posted it may have trimmed it since the cursor was read.
+            let now = self.ledger.cursor(self.partition).await?;
+            if now == cursor {
+                tracing::error!(partition = self.partition, after = %cursor, ?next, "an entry is missing");
+                return Ok(false);
+            }
+            cursor = now;
+        }
+        Ok(true)
     }
 
     async fn recover(&mut self, mut lease: Lease, row: EraRow) -> Result<(), RecoveryError> {

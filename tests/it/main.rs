@@ -9,6 +9,7 @@ mod errors;
 mod farm;
 mod ledger;
 mod model;
+mod outage;
 mod python;
 mod recovery;
 mod replay;
