@@ -128,12 +128,7 @@ impl Service {
                 )
                 .await;
         });
-        let options = RelayOptions {
-            batch: config.relay_batch,
-            pause: config.relay_pause,
-            gather: config.relay_gather,
-            tail: config.stream_tail,
-        };
+        let options = RelayOptions::from(config);
         let memory = Memory::new(
             holds.clone(),
             ledger.clone(),

@@ -8,6 +8,7 @@ pub mod memory;
 mod quarantine;
 mod recovery;
 mod relay;
+mod status;
 mod sweeper;
 mod wait;
 
@@ -17,6 +18,7 @@ pub use self::{
     quarantine::{RetryError, retry},
     recovery::{Look, Recovery, RecoveryError},
     relay::{Relay, RelayError, RelayOptions},
+    status::{PartitionStatus, status},
     sweeper::Sweeper,
     wait::LedgerWait,
 };

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 
 use super::{Relay, RelayError};
 use crate::{
-    holds::{Era, Holds, HoldsError, Meta},
+    holds::{Era, Holds, HoldsError, Meta, Server},
     ledger::{Cursor, Drained, EraRow, Lease, Ledger, LedgerError},
 };
 
@@ -134,6 +134,23 @@ impl Recovery {
         Ok(Look::Recovered)
     }
 
+    /// Recovers the partition even if nothing is wrong with it, unless another process recovers it now.
+    ///
+    /// # Errors
+    /// It may be closed; doing it again may help.
+    pub async fn force(&mut self) -> Result<Look, RecoveryError> {
+        let Some(lease) = self.ledger.lease(self.partition).await? else {
+            return Ok(Look::Elsewhere);
+        };
+        // Before anything is closed: a wrong URL must not stop a service.
+        if !self.holds.server(self.partition).await?.master {
+            return Err(RecoveryError::NotMaster(self.partition));
+        }
+        let row = self.ledger.era(self.partition).await?;
+        self.recover(lease, row).await?;
+        Ok(Look::Recovered)
+    }
+
     /// The ledger, Redis and the server agree; calls then name this era.
     async fn is_open(&self, row: &EraRow) -> Result<bool, RecoveryError> {
         let (meta, server) = (
@@ -143,14 +160,7 @@ impl Recovery {
         if !server.master {
             return Err(RecoveryError::NotMaster(self.partition));
         }
-        let recorded = Some(&row.replication_id);
-        let open = row.open
-            && meta.open
-            && meta.epoch == Some(row.epoch)
-            && meta.replication_id.as_ref() == recorded
-            && Some(&server.replication_id) == recorded
-            && is_whole(row, &meta)
-            && self.follows(row, &meta).await?;
+        let open = agree(row, &meta, &server) && self.follows(row, &meta).await?;
         if open {
             let replication_id = row.replication_id.clone();
             self.relay.reached(row.cursor);
@@ -205,7 +215,7 @@ impl Recovery {
             partition,
             from = row.epoch,
             to = era.epoch,
-            "a partition is not open on this server: recovery begins"
+            "recovery of a partition begins"
         );
 
         lease.begin(&row, era.epoch).await?;
@@ -319,6 +329,18 @@ impl Recovery {
             };
         }
     }
+}
+
+/// The partition is open by the ledger, by Redis and on this very server.
+pub(super) fn agree(row: &EraRow, meta: &Meta, server: &Server) -> bool {
+    let recorded = Some(&row.replication_id);
+    server.master
+        && row.open
+        && meta.open
+        && meta.epoch == Some(row.epoch)
+        && meta.replication_id.as_ref() == recorded
+        && Some(&server.replication_id) == recorded
+        && is_whole(row, meta)
 }
 
 /// The stream ends where the partition says, and not before the ledger's cursor. Both were read after the row, so neither can be behind

@@ -10,6 +10,7 @@ mod farm;
 mod ledger;
 mod model;
 mod outage;
+mod partition;
 mod python;
 mod recovery;
 mod replay;
