@@ -16,7 +16,7 @@ use crate::{
     config::Config,
     holds::Holds,
     ledger::Ledger,
-    reconcile::{LedgerWait, Memory, Recovery, Relay, RelayOptions, Sweeper},
+    reconcile::{LedgerWait, LightAudit, Memory, Recovery, Relay, RelayOptions, Sweeper},
     rpc::{self, Bounds, Core, Extras, Measure},
     telemetry::Metrics,
 };
@@ -167,6 +167,11 @@ impl Service {
                 Arc::clone(&instruments),
             );
             background.spawn(sweeper.run(stopping.subscribe()));
+        }
+
+        if !config.audit_pause.is_zero() {
+            let audit = LightAudit::new(holds.clone(), ledger.clone(), Arc::clone(&instruments));
+            background.spawn(audit.run(config.audit_pause, stopping.subscribe()));
         }
 
         let bounds = Bounds {

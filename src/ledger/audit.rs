@@ -2,7 +2,7 @@
 //!
 //! Everything is read page by page, each page at one instant, so that it can run beside the relay.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use serde::Serialize;
 use tokio_postgres::{Client, IsolationLevel, Row, Transaction};
@@ -161,6 +161,23 @@ impl Ledger {
         })
         .await?;
         Ok(Auditor(client))
+    }
+}
+
+impl Ledger {
+    /// A connection that audits a little at a time; no statement may run longer than `limit`.
+    ///
+    /// # Errors
+    /// Postgres does not answer.
+    pub async fn auditor_within(&self, limit: Duration) -> Result<Auditor, LedgerError> {
+        let auditor = self.auditor().await?;
+        let sql = "select set_config('statement_timeout', $1, false)";
+        let milliseconds = limit.as_millis().to_string();
+        bounded(self.limit, async {
+            Ok::<_, LedgerError>(auditor.0.query_one(sql, &[&milliseconds]).await?)
+        })
+        .await?;
+        Ok(auditor)
     }
 }
 

@@ -13,7 +13,7 @@ mod sweeper;
 mod wait;
 
 pub use self::{
-    audit::{AuditError, Report, audit, audit_ledger},
+    audit::{AuditError, LightAudit, Looked, Report, audit, audit_ledger},
     memory::{Memory, MemoryError},
     quarantine::{RetryError, retry},
     recovery::{Look, Recovery, RecoveryError},
