@@ -69,13 +69,16 @@ fmt: ## Format the code
 
 # --- longer runs -----------------------------------------------------------------------------------------------------
 
-.PHONY: model replay sabotage bench-smoke
+.PHONY: model replay outage sabotage bench-smoke
 model: setup-run ## Random operations against the reference model: OPS=1000000 SEED=7
 	OPS=$(OPS) SEED=$(SEED) $(CARGO) test --locked --test it model::random_sequences -- --nocapture --exact
 
 replay: setup-run ## Meter a job trace on a private stack: TRACE=FILE
 	@test -f "$(TRACE)" || { echo "make replay TRACE=FILE: no such file: '$(TRACE)'" >&2; exit 2; }
 	$(CARGO) run --release --locked -- replay --trace "$(TRACE)" --dev
+
+outage: setup-run ## Postgres stopped for a minute at a thousand operations a second; prints its figures
+	OUTAGE_SECONDS=60 $(CARGO) test --locked --test it outage::postgres_is_stopped_under_load -- --nocapture --exact
 
 sabotage: setup ## Break copies of the product on purpose; each must fail the test it names
 	bash tests/sabotage/run.sh

@@ -11,7 +11,7 @@ use holdbook::{
     app::{self, CommandError},
     cli::{
         self, ClientCommand, ClientError, Output,
-        server::{AuditArgs, DevArgs, MigrateArgs, QuarantineCommand},
+        server::{DevArgs, MigrateArgs, PartitionCommand, QuarantineCommand, StoreUrls},
     },
     config::ServeArgs,
 };
@@ -69,7 +69,10 @@ enum Command {
     #[command(
         after_help = "Example:\n  holdbook audit --redis-url redis://cache --postgres-url postgres://holdbook@db/holdbook"
     )]
-    Audit(AuditArgs),
+    Audit(StoreUrls),
+    /// Whether each partition is open and how far its ledger is; and their recovery
+    #[command(subcommand)]
+    Partition(PartitionCommand),
     /// Events that could not be posted: their accounts are frozen until they are
     #[command(subcommand)]
     Quarantine(QuarantineCommand),
@@ -92,6 +95,7 @@ fn main() -> ExitCode {
         Command::Dev(args) => service(app::dev(args)),
         Command::Migrate(args) => service(app::migrate(args)),
         Command::Audit(args) => service(app::audit(args, output)),
+        Command::Partition(command) => service(app::partition(command, output)),
         Command::Quarantine(command) => service(app::quarantine(command)),
         Command::Client(ClientCommand::Replay(args)) if args.dev => service(app::replay_dev(args)),
         Command::Client(command) => client(command, output),

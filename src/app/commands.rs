@@ -4,13 +4,12 @@ use std::{
     io::{self, Write},
     net::SocketAddr,
     process::ExitCode,
-    sync::Arc,
 };
 
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{
-    open::OpenError,
+    open::{self, OpenError},
     service::{Service, ServiceError},
 };
 use crate::{
@@ -19,13 +18,13 @@ use crate::{
         client::ConnectError,
         replay::ReplayError,
         scenario::ScenarioError,
-        server::{AuditArgs, MigrateArgs, QuarantineCommand},
+        server::{MigrateArgs, QuarantineCommand, StoreUrls},
     },
     config::{Config, Mistakes, ServeArgs},
     dev::DevError,
-    holds::{Holds, HoldsError, Options, Settings},
+    holds::HoldsError,
     ledger::{self, Ledger, LedgerError},
-    reconcile::{self, AuditError, Report, RetryError},
+    reconcile::{self, AuditError, RecoveryError, Report, RetryError},
     telemetry::{self, Metrics, Telemetry, TelemetryConfig, TelemetryError},
 };
 
@@ -51,6 +50,10 @@ pub enum CommandError {
     Audit(#[from] AuditError),
     #[error(transparent)]
     Retry(#[from] RetryError),
+    #[error(transparent)]
+    Recovery(#[from] RecoveryError),
+    #[error("there is no partition {partition}: there are {count}, from 0")]
+    NoPartition { partition: u32, count: u32 },
     #[error(transparent)]
     Dev(#[from] DevError),
     #[error(transparent)]
@@ -119,27 +122,10 @@ pub async fn migrate(args: MigrateArgs) -> Result<ExitCode, CommandError> {
 ///
 /// # Errors
 /// A store does not answer.
-pub async fn audit(args: AuditArgs, output: Output) -> Result<ExitCode, CommandError> {
+pub async fn audit(args: StoreUrls, output: Output) -> Result<ExitCode, CommandError> {
     let ledger = Ledger::connect(&args.postgres_url, 2).await?;
-    let partitions = u32::try_from(ledger.partitions().await?.len()).unwrap_or(1);
-    // An audit sends no operation, so the script's settings do not matter.
-    let settings = Settings {
-        repeat_window: 0,
-        late_commit_window: 0,
-        refund_ttl: 0,
-        max_lifetime: 0,
-        backlog_soft: 0,
-        backlog_hard: 0,
-    };
-    let options = Options {
-        url: args.redis_url,
-        partitions: partitions.max(1),
-        settings,
-        batch_max: 1,
-        queue_max: 1,
-        observe_batch: Arc::new(|_| {}),
-    };
-    let report = reconcile::audit(&Holds::new(options)?, &ledger).await?;
+    let holds = open::for_reading(args.redis_url, &ledger).await?;
+    let report = reconcile::audit(&holds, &ledger).await?;
     show(&report, output)?;
     Ok(if report.is_balanced() {
         ExitCode::SUCCESS

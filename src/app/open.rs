@@ -1,12 +1,12 @@
 //! Opening: both stores are fit to keep credits, and agree about the partitions.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use crate::{
     config::Config,
     holds::{Holds, HoldsError, Options, ServerProblem, Settings, server_problems},
     ledger::{Ledger, LedgerError},
-    reconcile::{Look, Recovery, RecoveryError},
+    reconcile::{Look, Recovery, RecoveryError, RelayOptions},
 };
 
 /// How long a start waits for a partition that another process recovers, or for a store.
@@ -39,6 +39,17 @@ pub fn micros(span: Duration) -> i64 {
     i64::try_from(span.as_micros()).unwrap_or(i64::MAX)
 }
 
+impl From<&Config> for RelayOptions {
+    fn from(config: &Config) -> Self {
+        Self {
+            batch: config.relay_batch,
+            pause: config.relay_pause,
+            gather: config.relay_gather,
+            tail: config.stream_tail,
+        }
+    }
+}
+
 /// The room of Redis by the configuration.
 ///
 /// # Errors
@@ -65,27 +76,60 @@ pub fn holds(
     })
 }
 
+/// The room of Redis for commands that send no operation, so that the script's settings do not matter.
+///
+/// # Errors
+/// The URL is not one of a Redis server, or Postgres does not answer.
+pub async fn for_reading(url: String, ledger: &Ledger) -> Result<Holds, OpenError> {
+    let partitions = u32::try_from(ledger.partitions().await?.len()).unwrap_or(1);
+    Ok(Holds::new(Options {
+        url,
+        partitions: partitions.max(1),
+        settings: Settings {
+            repeat_window: 0,
+            late_commit_window: 0,
+            refund_ttl: 0,
+            max_lifetime: 0,
+            backlog_soft: 0,
+            backlog_hard: 0,
+        },
+        batch_max: 1,
+        queue_max: 1,
+        observe_batch: Arc::new(|_| {}),
+    })?)
+}
+
 /// Makes sure that both stores are fit and set up, and opens every partition: the first start is a recovery, too.
 ///
 /// # Errors
 /// A store does not answer, is unfit, or the two are not of one service.
 pub async fn partitions(watchers: &mut [Recovery]) -> Result<(), OpenError> {
     for watcher in watchers {
-        let deadline = tokio::time::Instant::now() + OPEN_LIMIT;
-        loop {
-            match watcher.step().await {
-                Ok(Look::Open | Look::Recovered) => break,
-                Ok(Look::Elsewhere) if tokio::time::Instant::now() < deadline => {}
-                Err(error) if error.passes() && tokio::time::Instant::now() < deadline => {
-                    tracing::warn!(%error, "a partition cannot be opened yet");
-                }
-                Ok(Look::Elsewhere) => return Err(OpenError::Busy),
-                Err(error) => return Err(error.into()),
-            }
-            tokio::time::sleep(OPEN_PAUSE).await;
-        }
+        until_open(async || watcher.step().await).await?;
     }
     Ok(())
+}
+
+/// Looks at a partition until it is open.
+///
+/// # Errors
+/// It is not within the limit, or cannot be.
+pub async fn until_open(
+    mut look: impl AsyncFnMut() -> Result<Look, RecoveryError>,
+) -> Result<(), OpenError> {
+    let deadline = tokio::time::Instant::now() + OPEN_LIMIT;
+    loop {
+        match look().await {
+            Ok(Look::Open | Look::Recovered) => return Ok(()),
+            Ok(Look::Elsewhere) if tokio::time::Instant::now() < deadline => {}
+            Err(error) if error.passes() && tokio::time::Instant::now() < deadline => {
+                tracing::warn!(%error, "a partition cannot be opened yet");
+            }
+            Ok(Look::Elsewhere) => return Err(OpenError::Busy),
+            Err(error) => return Err(error.into()),
+        }
+        tokio::time::sleep(OPEN_PAUSE).await;
+    }
 }
 
 /// Refuses a Redis that would lose credits, and records at the first start what never changes.

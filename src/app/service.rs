@@ -16,7 +16,9 @@ use crate::{
     config::Config,
     holds::Holds,
     ledger::Ledger,
-    reconcile::{LedgerWait, Memory, Recovery, Relay, RelayOptions, Replays, SecondCopy, Sweeper},
+    reconcile::{
+        LedgerWait, LightAudit, Memory, Recovery, Relay, RelayOptions, Replays, SecondCopy, Sweeper,
+    },
     rpc::{self, Bounds, Core, Extras, Measure},
     telemetry::Metrics,
 };
@@ -115,7 +117,8 @@ impl Service {
         let holds = open::holds(config, observe).map_err(OpenError::from)?;
         let ledger = Ledger::connect(config.postgres_url.expose(), config.postgres_pool)
             .await
-            .map_err(OpenError::from)?;
+            .map_err(OpenError::from)?
+            .giving_up_after(config.postgres_timeout);
         open::stores(config, &holds, &ledger).await?;
         let waits = LedgerWait::new(&ledger).await.map_err(OpenError::from)?;
         let (others, fed) = (ledger.clone(), waits.clone());
@@ -128,12 +131,7 @@ impl Service {
                 )
                 .await;
         });
-        let options = RelayOptions {
-            batch: config.relay_batch,
-            pause: config.relay_pause,
-            gather: config.relay_gather,
-            tail: config.stream_tail,
-        };
+        let options = RelayOptions::from(config);
         let memory = Memory::new(
             holds.clone(),
             ledger.clone(),
@@ -184,6 +182,11 @@ impl Service {
                 Arc::clone(&instruments),
             );
             background.spawn(sweeper.run(stopping.subscribe()));
+        }
+
+        if !config.audit_pause.is_zero() {
+            let audit = LightAudit::new(holds.clone(), ledger.clone(), Arc::clone(&instruments));
+            background.spawn(audit.run(config.audit_pause, stopping.subscribe()));
         }
 
         let bounds = Bounds {

@@ -26,12 +26,16 @@ use std::{
 use clap::{Args, Subcommand};
 use tonic::Status;
 
-pub use self::{account::AccountCommand, grant::GrantCommand, hold::HoldCommand, show::Output};
+pub use self::{
+    account::AccountCommand,
+    grant::GrantCommand,
+    hold::HoldCommand,
+    show::{Output, Record, Value},
+};
 use self::{
     client::{ConnectError, Services},
     refusal::Refusal,
     replay::{ReplayError, Summary},
-    show::Record,
     values::ServerArgs,
 };
 

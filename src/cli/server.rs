@@ -39,15 +39,40 @@ pub struct MigrateArgs {
     pub postgres_url: String,
 }
 
-/// `holdbook audit`.
+/// Where the stores are, for `holdbook audit` and `holdbook partition status`.
 #[derive(Args, Clone, Debug)]
-pub struct AuditArgs {
+pub struct StoreUrls {
     /// The Redis that holds live in
     #[arg(long, env = "HOLDBOOK_REDIS_URL", value_name = "URL")]
     pub redis_url: String,
     /// The ledger's database
     #[arg(long, env = "HOLDBOOK_POSTGRES_URL", value_name = "URL")]
     pub postgres_url: String,
+}
+
+/// `holdbook partition`.
+#[derive(Clone, Debug, Subcommand)]
+pub enum PartitionCommand {
+    /// Each partition by the ledger, by Redis and on this server; exit 1 if one is not open
+    #[command(
+        after_help = "open: it takes calls. same_server: Redis is the primary on which the era was opened.
+lag: entries in Redis that the ledger does not have yet. The last columns are the last recovery's report.
+
+Example:
+  holdbook partition status --redis-url redis://cache --postgres-url postgres://holdbook@db/holdbook"
+    )]
+    Status(StoreUrls),
+    /// Begin a new era even if nothing is wrong: what survived is posted, accounts are loaded from the ledger. Safe while serving
+    #[command(
+        after_help = "Example, with the settings of the service in the environment:\n  holdbook partition recover 3"
+    )]
+    Recover {
+        /// The partition, from 0; all of them if none is named
+        partition: Option<u32>,
+        /// The stores and settings of the service
+        #[command(flatten)]
+        serve: Box<ServeArgs>,
+    },
 }
 
 /// `holdbook quarantine`.

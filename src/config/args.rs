@@ -207,6 +207,22 @@ pub struct ServiceArgs {
         default_value = "8"
     )]
     pub postgres_pool: String,
+    /// How long Postgres may leave something unanswered before its connection is given up and made anew
+    #[arg(
+        long,
+        env = "HOLDBOOK_POSTGRES_TIMEOUT",
+        value_name = "DURATION",
+        default_value = "15s"
+    )]
+    pub postgres_timeout: String,
+    /// Between two steps of the light audit, of 20 accounts each; 0 turns it off
+    #[arg(
+        long,
+        env = "HOLDBOOK_AUDIT_PAUSE",
+        value_name = "DURATION",
+        default_value = "1s"
+    )]
+    pub audit_pause: String,
     /// The longest that a graceful stop waits for calls and the ledger
     #[arg(
         long,

@@ -95,6 +95,8 @@ pub(super) const RELAY_GATHER: Setting = duration("relay_gather", 0, 10 * SECOND
 pub(super) const RELAY_BATCH: Setting = count("relay_batch", 1, 10_000);
 pub(super) const STREAM_TAIL: Setting = count("stream_tail", 0, 10_000_000);
 pub(super) const POSTGRES_POOL: Setting = count("postgres_pool", 1, 1000);
+pub(super) const POSTGRES_TIMEOUT: Setting = duration("postgres_timeout", 100, 10 * MINUTE_MS);
+pub(super) const AUDIT_PAUSE: Setting = duration("audit_pause", 0, HOUR_MS);
 pub(super) const STOP_TIMEOUT: Setting = duration("stop_timeout", 0, HOUR_MS);
 pub(super) const LOG_FORMAT: Setting = Setting {
     id: "log_format",
@@ -105,7 +107,7 @@ pub(super) const BENCH: Setting = flag("bench");
 pub(super) const ALLOW_VOLATILE_REDIS: Setting = flag("allow_volatile_redis");
 
 /// Every setting, in the order of the arguments.
-pub(super) const ALL: [&Setting; 27] = [
+pub(super) const ALL: [&Setting; 29] = [
     &REDIS_URL,
     &POSTGRES_URL,
     &LISTEN,
@@ -128,6 +130,8 @@ pub(super) const ALL: [&Setting; 27] = [
     &RELAY_BATCH,
     &STREAM_TAIL,
     &POSTGRES_POOL,
+    &POSTGRES_TIMEOUT,
+    &AUDIT_PAUSE,
     &STOP_TIMEOUT,
     &LOG_FORMAT,
     &TEST_CLOCK,

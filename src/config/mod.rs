@@ -94,6 +94,10 @@ pub struct Config {
     pub stream_tail: u64,
     /// The most connections to Postgres, the relay's own not counted.
     pub postgres_pool: usize,
+    /// How long Postgres may leave something unanswered before its connection is given up and made anew.
+    pub postgres_timeout: Duration,
+    /// Between two steps of the light audit; 0 turns it off.
+    pub audit_pause: Duration,
     /// The longest that a graceful stop waits for calls and the ledger.
     pub stop_timeout: Duration,
     /// How log lines look on standard error.
@@ -135,6 +139,8 @@ impl Config {
             relay_batch: read.count(&bounds::RELAY_BATCH, &service.relay_batch),
             stream_tail: read.count(&bounds::STREAM_TAIL, &service.stream_tail),
             postgres_pool: read.count(&bounds::POSTGRES_POOL, &service.postgres_pool),
+            postgres_timeout: read.duration(&bounds::POSTGRES_TIMEOUT, &service.postgres_timeout),
+            audit_pause: read.duration(&bounds::AUDIT_PAUSE, &service.audit_pause),
             stop_timeout: read.duration(&bounds::STOP_TIMEOUT, &service.stop_timeout),
             log_format: match read.word(&bounds::LOG_FORMAT, &service.log_format).as_str() {
                 "json" => LogFormat::Json,

@@ -46,6 +46,8 @@ fn defaults_are_right() {
     assert_eq!((config.batch_max, config.max_in_flight), (64, 4096));
     assert_eq!(config.relay_pause, Duration::from_millis(10));
     assert_eq!(config.relay_gather, Duration::from_millis(100));
+    assert_eq!(config.audit_pause, Duration::from_secs(1));
+    assert_eq!(config.postgres_timeout, Duration::from_secs(15));
     assert_eq!(config.log_format, LogFormat::Text);
     assert!(!config.test_clock && !config.bench && !config.allow_volatile_redis);
 }

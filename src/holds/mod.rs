@@ -101,7 +101,7 @@ struct Partition {
     era: watch::Sender<Era>,
     /// What replays name: a partition is open for them before it is for callers.
     replay_era: watch::Sender<Era>,
-    /// A call was fenced off, or the program failed halfway: somebody must look.
+    /// A call was fenced off, the program failed halfway, or an entry is missing: somebody must look.
     suspicion: Notify,
     executor: Executor,
     replayer: Executor,
@@ -195,6 +195,11 @@ impl Holds {
         answer
     }
 
+    /// Somebody must look at a partition: what was read of it cannot be.
+    pub fn suspect(&self, partition: u32) {
+        self.partition(partition).suspicion.notify_one();
+    }
+
     /// The era that a partition's calls name.
     #[must_use]
     pub fn era(&self, partition: u32) -> Era {
@@ -222,7 +227,7 @@ impl Holds {
         matches!(tokio::time::timeout(limit, other).await, Ok(Ok(_)))
     }
 
-    /// Waits until a call of a partition was fenced off.
+    /// Waits until a partition is suspected.
     pub async fn suspected(&self, partition: u32) {
         self.partition(partition).suspicion.notified().await;
     }

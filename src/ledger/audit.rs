@@ -2,12 +2,16 @@
 //!
 //! Everything is read page by page, each page at one instant, so that it can run beside the relay.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use serde::Serialize;
 use tokio_postgres::{Client, IsolationLevel, Row, Transaction};
 
-use super::{Ledger, LedgerError, connect::open, value};
+use super::{
+    Ledger, LedgerError,
+    connect::{bounded, open},
+    value,
+};
 use crate::domain::{
     account::{AccountTerms, Micros, Standing},
     credits::Credits,
@@ -152,8 +156,28 @@ impl Ledger {
     /// Postgres does not answer.
     pub async fn auditor(&self) -> Result<Auditor, LedgerError> {
         let client = open(&self.config).await?;
-        client.batch_execute(SESSION).await?;
+        bounded(self.limit, async {
+            Ok::<_, LedgerError>(client.batch_execute(SESSION).await?)
+        })
+        .await?;
         Ok(Auditor(client))
+    }
+}
+
+impl Ledger {
+    /// A connection that audits a little at a time; no statement may run longer than `limit`.
+    ///
+    /// # Errors
+    /// Postgres does not answer.
+    pub async fn auditor_within(&self, limit: Duration) -> Result<Auditor, LedgerError> {
+        let auditor = self.auditor().await?;
+        let sql = "select set_config('statement_timeout', $1, false)";
+        let milliseconds = limit.as_millis().to_string();
+        bounded(self.limit, async {
+            Ok::<_, LedgerError>(auditor.0.query_one(sql, &[&milliseconds]).await?)
+        })
+        .await?;
+        Ok(auditor)
     }
 }
 

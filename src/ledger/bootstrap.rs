@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{Cursor, Ledger, LedgerError, value};
+use super::{Cursor, Ledger, LedgerError, connect::bounded, value};
 
 /// A partition as the ledger records it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +27,16 @@ impl Ledger {
         test_clock: bool,
         now_epoch: u64,
     ) -> Result<Vec<PartitionRow>, LedgerError> {
+        bounded(self.limit, self.decide(partitions, test_clock, now_epoch)).await?;
+        self.partitions().await
+    }
+
+    async fn decide(
+        &self,
+        partitions: u32,
+        test_clock: bool,
+        now_epoch: u64,
+    ) -> Result<(), LedgerError> {
         let mut client = self.client().await?;
         let tx = client.transaction().await?;
         let count = value::int(partitions)?;
@@ -45,8 +55,7 @@ impl Ledger {
             tx.execute(sql, &[&count, &value::bigint(now_epoch)?])
                 .await?;
         }
-        tx.commit().await?;
-        self.partitions().await
+        Ok(tx.commit().await?)
     }
 
     /// All partitions, by number.

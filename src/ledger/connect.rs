@@ -9,12 +9,12 @@ use tokio_postgres::{Client, Config, NoTls, Row, types::ToSql};
 
 use super::{LedgerError, error::describe, grant_names::GrantNames, schema_version};
 
-/// How long a connection may take to come up.
+/// How long a connection may take to come up; a server that hangs still accepts them.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 /// How long a caller waits for a connection of the pool.
 const POOL_WAIT_LIMIT: Duration = Duration::from_secs(5);
-/// How long a read may take, all in all.
-const READ_LIMIT: Duration = Duration::from_secs(15);
+/// How long Postgres may leave something unanswered, unless it is set otherwise: a little longer than its own limit of a statement.
+const ANSWER_LIMIT: Duration = Duration::from_secs(15);
 /// When bytes stay unacknowledged for this long the connection is dead.
 const TCP_SILENCE_LIMIT: Duration = Duration::from_secs(15);
 
@@ -28,6 +28,8 @@ pub struct Ledger {
     pool: Pool,
     pub(super) config: Config,
     pub(super) names: GrantNames,
+    /// How long Postgres may leave something unanswered before its connection is given up.
+    pub(super) limit: Duration,
 }
 
 impl Ledger {
@@ -38,8 +40,11 @@ impl Ledger {
     pub async fn connect(url: &str, pool_size: usize) -> Result<Self, LedgerError> {
         let config = parse(url)?;
         let client = open(&config).await?;
-        check_schema(&client).await?;
-        check_durable(&client).await?;
+        bounded(ANSWER_LIMIT, async {
+            check_schema(&client).await?;
+            check_durable(&client).await
+        })
+        .await?;
         let manager = Manager::from_config(
             config.clone(),
             NoTls,
@@ -67,7 +72,14 @@ impl Ledger {
             pool,
             config,
             names: GrantNames::new(),
+            limit: ANSWER_LIMIT,
         })
+    }
+
+    /// The same, with another limit on how long Postgres may leave something unanswered.
+    #[must_use]
+    pub fn giving_up_after(self, limit: Duration) -> Self {
+        Self { limit, ..self }
     }
 
     /// A connection of the pool.
@@ -78,31 +90,43 @@ impl Ledger {
     /// A connection of its own, set up as all serving ones.
     pub(super) async fn session(&self) -> Result<Client, LedgerError> {
         let client = open(&self.config).await?;
-        client.batch_execute(SESSION).await?;
+        bounded(self.limit, async {
+            Ok::<_, LedgerError>(client.batch_execute(SESSION).await?)
+        })
+        .await?;
         Ok(client)
     }
 
-    /// One bounded read.
+    /// One bounded read. A connection that does not answer is not used again: a hanging server keeps it open for ever.
     pub(super) async fn rows(
         &self,
         sql: &str,
         params: &[&(dyn ToSql + Sync)],
     ) -> Result<Vec<Row>, LedgerError> {
-        bounded(async {
-            let client = self.client().await?;
+        let client = bounded(self.limit, self.client()).await?;
+        let read = async {
             let statement = client.prepare_cached(sql).await?;
             Ok(client.query(&statement, params).await?)
+        };
+        let answer = tokio::time::timeout(self.limit, read).await;
+        answer.unwrap_or_else(|_| {
+            drop(Object::take(client));
+            Err(silent(self.limit))
         })
-        .await
     }
 }
 
-/// Gives up on a read that takes too long.
-pub(super) async fn bounded<T>(
-    work: impl Future<Output = Result<T, LedgerError>>,
-) -> Result<T, LedgerError> {
-    let late = |_| LedgerError::Unavailable(format!("no answer within {} s", READ_LIMIT.as_secs()));
-    tokio::time::timeout(READ_LIMIT, work).await.map_err(late)?
+fn silent(limit: Duration) -> LedgerError {
+    LedgerError::Unavailable(format!("no answer within {limit:?}"))
+}
+
+/// Gives up on work that Postgres leaves unanswered. It may still be done, now or later; the connection must not be used again.
+pub(super) async fn bounded<T, E: From<LedgerError>>(
+    limit: Duration,
+    work: impl Future<Output = Result<T, E>>,
+) -> Result<T, E> {
+    let answer = tokio::time::timeout(limit, work).await;
+    answer.unwrap_or_else(|_| Err(silent(limit).into()))
 }
 
 pub(super) fn parse(url: &str) -> Result<Config, LedgerError> {
@@ -123,7 +147,9 @@ pub(super) fn parse(url: &str) -> Result<Config, LedgerError> {
 
 /// A connection of its own; its traffic runs in a task that ends with it.
 pub(super) async fn open(config: &Config) -> Result<Client, LedgerError> {
-    let (client, connection) = config.connect(NoTls).await?;
+    // The configured limit is the socket's alone.
+    let up = async { Ok::<_, LedgerError>(config.connect(NoTls).await?) };
+    let (client, connection) = bounded(CONNECT_LIMIT, up).await?;
     tokio::spawn(async move {
         if let Err(error) = connection.await {
             tracing::debug!(error = describe(&error), "a ledger connection ended");

@@ -1,8 +1,10 @@
 //! Eras of partitions: who may open one, what is recorded of it, and what a lost account is loaded from.
 
+use std::time::Duration;
+
 use tokio_postgres::Client;
 
-use super::{Cursor, Ledger, LedgerError, value};
+use super::{Cursor, Ledger, LedgerError, connect::bounded, value};
 use crate::domain::account::Micros;
 
 /// The first key of the advisory locks that are leases; the second is the partition.
@@ -22,9 +24,13 @@ pub struct EraRow {
 }
 
 /// The right to recover a partition: a lock on a connection of its own, gone with it.
+///
+/// What Postgres leaves unanswered is given up, and the lease with it. A statement that it does later does nothing unless the
+/// partition is still where it was.
 pub struct Lease {
     client: Client,
     partition: u32,
+    limit: Duration,
 }
 
 /// What a recovery did, for its report row.
@@ -120,11 +126,18 @@ impl Ledger {
     pub async fn lease(&self, partition: u32) -> Result<Option<Lease>, LedgerError> {
         let client = self.session().await?;
         let sql = "select pg_try_advisory_lock($1, $2)";
-        let taken: bool = client
-            .query_one(sql, &[&LEASE_SPACE, &value::int(partition)?])
-            .await?
-            .get(0);
-        Ok(taken.then_some(Lease { client, partition }))
+        let id = value::int(partition)?;
+        let taken: bool = bounded(self.limit, async {
+            let row = client.query_one(sql, &[&LEASE_SPACE, &id]).await?;
+            Ok::<_, LedgerError>(row.get(0))
+        })
+        .await?;
+        let limit = self.limit;
+        Ok(taken.then_some(Lease {
+            client,
+            partition,
+            limit,
+        }))
     }
 
     /// What an account is loaded from, if the ledger knows it; with the era and the cursor that it was read at.
@@ -177,11 +190,10 @@ impl Lease {
             value::bigint(from.epoch)?,
             value::bigint(epoch)?,
         );
-        one(
-            self.client.execute(sql, &[&id, &old, &new]).await?,
-            self.partition,
-            from.cursor,
-        )
+        let begun = bounded(self.limit, async {
+            Ok::<_, LedgerError>(self.client.execute(sql, &[&id, &old, &new]).await?)
+        });
+        one(begun.await?, self.partition, from.cursor)
     }
 
     /// Moves the cursor from the old era's last posted entry to the new era's beginning, and reports.
@@ -189,6 +201,18 @@ impl Lease {
     /// # Errors
     /// [`LedgerError::Overtaken`] if the cursor or the era is elsewhere.
     pub async fn cross(
+        &mut self,
+        from: Cursor,
+        epoch: u64,
+        replication_id: &str,
+        drained: Drained,
+    ) -> Result<(), LedgerError> {
+        let limit = self.limit;
+        let crossed = self.try_cross(from, epoch, replication_id, drained);
+        bounded(limit, crossed).await
+    }
+
+    async fn try_cross(
         &mut self,
         from: Cursor,
         epoch: u64,
@@ -238,11 +262,10 @@ impl Lease {
         let sql =
             "update partitions set open = true where id = $1 and current_epoch = $2 and epoch = $2";
         let (id, era) = (value::int(self.partition)?, value::bigint(epoch)?);
-        one(
-            self.client.execute(sql, &[&id, &era]).await?,
-            self.partition,
-            Cursor { epoch, n: 0 },
-        )
+        let opened = bounded(self.limit, async {
+            Ok::<_, LedgerError>(self.client.execute(sql, &[&id, &era]).await?)
+        });
+        one(opened.await?, self.partition, Cursor { epoch, n: 0 })
     }
 }
 

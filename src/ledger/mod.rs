@@ -6,7 +6,7 @@
 //! happened when an event arrives here.
 //!
 //! In reading order: `migrate`, `connect`, `bootstrap`, then the writing side (`batch`, `rows`, `writer`), then the reading
-//! side (`list`, `lookup`, `notifications`, `quarantine`, `audit`).
+//! side (`list`, `lookup`, `notifications`, `quarantine`, `recoveries`, `audit`).
 
 mod audit;
 mod batch;
@@ -24,6 +24,7 @@ mod migrate;
 mod notifications;
 mod quarantine;
 mod queue;
+mod recoveries;
 mod rows;
 mod statements;
 mod value;
@@ -42,4 +43,5 @@ pub use list::{
 };
 pub use migrate::{migrate, schema_version};
 pub use quarantine::{Decode, QuarantinedEvent, Retried};
+pub use recoveries::RecoveryRow;
 pub use writer::{Posted, Writer};

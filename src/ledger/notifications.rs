@@ -5,7 +5,11 @@ use std::{future::poll_fn, pin::pin, time::Duration};
 use tokio::sync::watch;
 use tokio_postgres::{AsyncMessage, Client, NoTls};
 
-use super::{Cursor, Ledger, LedgerError, connect::SESSION, value};
+use super::{
+    Cursor, Ledger, LedgerError,
+    connect::{SESSION, bounded},
+    value,
+};
 
 /// A lost connection is made again after this long.
 const RECONNECT_PAUSE: Duration = Duration::from_secs(1);
@@ -31,7 +35,8 @@ impl Ledger {
     }
 
     async fn listen(&self, tell: &impl Fn(u32, Cursor)) -> Result<(), LedgerError> {
-        let (client, mut connection) = self.config.connect(NoTls).await?;
+        let up = async { Ok::<_, LedgerError>(self.config.connect(NoTls).await?) };
+        let (client, mut connection) = bounded(self.limit, up).await?;
         // The connection only moves while it is polled: what is heard, and what is asked below.
         let hear = async {
             while let Some(message) = poll_fn(|context| connection.poll_message(context)).await {
@@ -46,8 +51,12 @@ impl Ledger {
             ))
         };
         let ask = async {
-            client.batch_execute(SESSION).await?;
-            client.batch_execute("listen holdbook_ledger").await?;
+            bounded(self.limit, async {
+                client.batch_execute(SESSION).await?;
+                let listening = client.batch_execute("listen holdbook_ledger").await;
+                listening.map_err(LedgerError::from)
+            })
+            .await?;
             loop {
                 tokio::time::timeout(REFRESH_INTERVAL, refresh(&client, tell))
                     .await

@@ -124,6 +124,7 @@ impl Writer {
             client,
             statements,
             names,
+            ..
         } = self;
         let mut tx = client.transaction().await?;
         let id = value::int(partition)?;

@@ -4,7 +4,7 @@
 //! batch is written event by event, each behind a savepoint: what cannot be posted goes to quarantine with every later event of
 //! its account, and the rest goes on.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use tokio_postgres::{Client, Transaction};
 
@@ -12,6 +12,7 @@ use super::{
     Cursor, Ledger, LedgerError,
     batch::Batch,
     columns::Images,
+    connect::bounded,
     error::{DataError, WriteError},
     grant_names::{GrantName, GrantNames},
     queue::{Found, Queue},
@@ -45,6 +46,8 @@ pub struct Writer {
     pub(super) client: Client,
     pub(super) statements: Statements,
     pub(super) names: GrantNames,
+    /// How long Postgres may leave a stage of a batch, or an event of it, unanswered.
+    pub(super) limit: Duration,
 }
 
 /// How a batch is written.
@@ -72,10 +75,14 @@ impl Ledger {
     /// Postgres does not answer.
     pub async fn writer(&self) -> Result<Writer, LedgerError> {
         let client = self.session().await?;
-        client.batch_execute(BY_KEY).await?;
+        let prepared = bounded(self.limit, async {
+            client.batch_execute(BY_KEY).await?;
+            Statements::prepare(&client).await
+        });
         Ok(Writer {
-            statements: Statements::prepare(&client).await?,
+            statements: prepared.await?,
             names: self.names.clone(),
+            limit: self.limit,
             client,
         })
     }
@@ -86,7 +93,9 @@ impl Writer {
     ///
     /// # Errors
     /// Then nothing was changed: [`LedgerError::Overtaken`] when the cursor is not at `from`, [`LedgerError::Gap`] when the
-    /// entries do not follow it, and whatever Postgres says. When the connection is lost at the end, the cursor tells.
+    /// entries do not follow it, and whatever Postgres says. When the connection is lost at the end, the cursor tells: so it does
+    /// when Postgres leaves something unanswered. That is given up, and the writer is not to be used again. Giving up is safe: what
+    /// Postgres still has of the batch is posted as a whole, if its guard finds the cursor at `from`, or not at all.
     pub async fn post(
         &mut self,
         partition: u32,
@@ -125,19 +134,29 @@ impl Writer {
             client,
             statements,
             names,
+            limit,
         } = self;
-        let mut tx = client.transaction().await?;
-        // The guard goes first: it also makes this transaction and a retry of the quarantine wait for each other.
-        move_cursor(&tx, statements, partition, from, to).await?;
-        let items = in_order(entries);
-        let mut queue = Queue::behind(waiting(&tx, statements, &items).await?);
+        let (items, limit) = (in_order(entries), *limit);
+        let begun = bounded(limit, async {
+            let tx = client.transaction().await?;
+            // The guard goes first: it also makes this transaction and a retry of the quarantine wait for each other.
+            move_cursor(&tx, statements, partition, from, to).await?;
+            let waiting = waiting(&tx, statements, &items).await?;
+            Ok::<_, WriteError>((tx, waiting))
+        });
+        let (mut tx, waiting) = begun.await?;
+        let mut queue = Queue::behind(waiting);
         let images = || entries.iter().flat_map(|entry| &entry.images);
         let written = match way {
             Way::Whole => {
                 let good = sort_out(&items, &mut queue);
                 let batch = Batch::of(&good)?
                     .with_images(images().filter(|image| !queue.waits(&image.account)));
-                rows::write(&tx, statements, names, partition, &batch).await?;
+                bounded(
+                    limit,
+                    rows::write(&tx, statements, names, partition, &batch),
+                )
+                .await?;
                 Written {
                     events: good.len(),
                     repeated: 0,
@@ -145,19 +164,28 @@ impl Writer {
                 }
             }
             Way::EventByEvent => {
-                event_by_event(&mut tx, statements, names, &items, &mut queue).await?
+                let mut written = Written::default();
+                for item in &items {
+                    let posted =
+                        by_itself(&mut tx, statements, names, item, &mut queue, &mut written);
+                    bounded(limit, posted).await?;
+                }
+                written
             }
         };
         let rest = images().filter(|image| way == Way::EventByEvent || queue.waits(&image.account));
-        rows::write_images(&tx, statements, &Images::of(rest)?).await?;
-        rows::write_spent(&tx, statements, entries).await?;
-        queue.write(&tx, statements).await?;
-        tx.execute(
-            &statements.notify,
-            &[&format!("{partition}:{}:{}", to.epoch, to.n)],
-        )
+        let (images, told) = (
+            Images::of(rest)?,
+            format!("{partition}:{}:{}", to.epoch, to.n),
+        );
+        bounded(limit, async {
+            rows::write_images(&tx, statements, &images).await?;
+            rows::write_spent(&tx, statements, entries).await?;
+            queue.write(&tx, statements).await?;
+            tx.execute(&statements.notify, &[&told]).await?;
+            Ok::<_, WriteError>(tx.commit().await?)
+        })
         .await?;
-        tx.commit().await?;
         names.learn(written.learned);
         Ok(Posted {
             cursor: to,
@@ -246,41 +274,39 @@ fn sort_out<'a>(items: &[Item<'a>], queue: &mut Queue<'a>) -> Vec<&'a Event> {
     good
 }
 
-async fn event_by_event<'a>(
+/// Posts or queues one event.
+async fn by_itself<'a>(
     tx: &mut Transaction<'_>,
     statements: &Statements,
     names: &GrantNames,
-    items: &[Item<'a>],
+    item: &Item<'a>,
     queue: &mut Queue<'a>,
-) -> Result<Written<'a>, WriteError> {
-    let mut written = Written::default();
-    for item in items {
-        let event = match item {
-            Item::Bad(event) => {
-                queue.refuse(item.found(), &event.why);
-                continue;
-            }
-            Item::Good(event) if queue.waits(&event.account) => {
-                queue.push(item.found());
-                continue;
-            }
-            Item::Good(event) => *event,
-        };
-        match post_one(tx, statements, names, event, &mut written).await {
-            Ok(()) => {}
-            Err(WriteError::Ledger(error)) => return Err(error.into()),
-            Err(WriteError::Data(DataError(why))) => {
-                tracing::error!(
-                    account = event.account,
-                    sequence = event.sequence,
-                    why,
-                    "an event goes to quarantine"
-                );
-                queue.refuse(item.found(), &why);
-            }
+    written: &mut Written<'a>,
+) -> Result<(), WriteError> {
+    let event = match item {
+        Item::Bad(event) => {
+            queue.refuse(item.found(), &event.why);
+            return Ok(());
         }
+        Item::Good(event) if queue.waits(&event.account) => {
+            queue.push(item.found());
+            return Ok(());
+        }
+        Item::Good(event) => *event,
+    };
+    match post_one(tx, statements, names, event, written).await {
+        Err(WriteError::Data(DataError(why))) => {
+            tracing::error!(
+                account = event.account,
+                sequence = event.sequence,
+                why,
+                "an event goes to quarantine"
+            );
+            queue.refuse(item.found(), &why);
+            Ok(())
+        }
+        other => other,
     }
-    Ok(written)
 }
 
 /// Posts one event behind a savepoint, unless it is in the book already.

@@ -4,10 +4,14 @@
 //! a difference is for a person to look at.
 
 mod book;
+mod light;
 mod report;
 mod stores;
 
-pub use self::report::Report;
+pub use self::{
+    light::{LightAudit, Looked},
+    report::Report,
+};
 use crate::{
     holds::{Holds, HoldsError},
     ledger::{Decode, Ledger, LedgerError},

@@ -10,17 +10,19 @@ mod recovery;
 mod relay;
 mod replays;
 mod second_copy;
+mod status;
 mod sweeper;
 mod wait;
 
 pub use self::{
-    audit::{AuditError, Report, audit, audit_ledger},
+    audit::{AuditError, LightAudit, Looked, Report, audit, audit_ledger},
     memory::{Memory, MemoryError},
     quarantine::{RetryError, retry},
     recovery::{Look, Recovery, RecoveryError},
     relay::{Relay, RelayError, RelayOptions},
     replays::Replays,
     second_copy::SecondCopy,
+    status::{PartitionStatus, status},
     sweeper::Sweeper,
     wait::LedgerWait,
 };

@@ -11,7 +11,7 @@ use tokio::{sync::watch, time::Instant};
 
 use super::{Relay, RelayError, Replays};
 use crate::{
-    holds::{Era, Holds, HoldsError, Meta},
+    holds::{Era, Holds, HoldsError, Meta, Server},
     ledger::{Cursor, Drained, EraRow, Lease, Ledger, LedgerError},
 };
 
@@ -149,6 +149,23 @@ impl Recovery {
         Ok(Look::Recovered)
     }
 
+    /// Recovers the partition even if nothing is wrong with it, unless another process recovers it now.
+    ///
+    /// # Errors
+    /// It may be closed; doing it again may help.
+    pub async fn force(&mut self) -> Result<Look, RecoveryError> {
+        let Some(lease) = self.ledger.lease(self.partition).await? else {
+            return Ok(Look::Elsewhere);
+        };
+        // Before anything is closed: a wrong URL must not stop a service.
+        if !self.holds.server(self.partition).await?.master {
+            return Err(RecoveryError::NotMaster(self.partition));
+        }
+        let row = self.ledger.era(self.partition).await?;
+        self.recover(lease, row).await?;
+        Ok(Look::Recovered)
+    }
+
     /// The ledger, Redis and the server agree; calls then name this era.
     async fn is_open(&self, row: &EraRow) -> Result<bool, RecoveryError> {
         let (meta, server) = (
@@ -158,13 +175,7 @@ impl Recovery {
         if !server.master {
             return Err(RecoveryError::NotMaster(self.partition));
         }
-        let recorded = Some(&row.replication_id);
-        let open = row.open
-            && meta.open
-            && meta.epoch == Some(row.epoch)
-            && meta.replication_id.as_ref() == recorded
-            && Some(&server.replication_id) == recorded
-            && is_whole(row, &meta);
+        let open = agree(row, &meta, &server) && self.follows(row, &meta).await?;
         if open {
             let replication_id = row.replication_id.clone();
             self.relay.reached(row.cursor);
@@ -218,6 +229,29 @@ impl Recovery {
         Ok(())
     }
 
+    /// The entry after the ledger's cursor is there, if there is to be one.
+    async fn follows(&self, row: &EraRow, meta: &Meta) -> Result<bool, RecoveryError> {
+        let mut cursor = row.cursor;
+        while cursor.n < meta.n && cursor.epoch == row.epoch {
+            let next = self
+                .holds
+                .read_log(self.partition, cursor.epoch, cursor.n, 1)
+                .await?;
+            let next = next.first().map(|entry| (entry.epoch, entry.n));
+            if next == Some((cursor.epoch, cursor.n + 1)) {
+                return Ok(true);
+            }
+            // A relay that posted it may have trimmed it since the cursor was read.
+            let now = self.ledger.cursor(self.partition).await?;
+            if now == cursor {
+                tracing::error!(partition = self.partition, after = %cursor, ?next, "an entry is missing");
+                return Ok(false);
+            }
+            cursor = now;
+        }
+        Ok(true)
+    }
+
     async fn recover(&mut self, mut lease: Lease, row: EraRow) -> Result<(), RecoveryError> {
         let (partition, moved) = (self.partition, RecoveryError::Moved(self.partition));
         let (meta, server) = (
@@ -235,7 +269,7 @@ impl Recovery {
             partition,
             from = row.epoch,
             to = era.epoch,
-            "a partition is not open on this server: recovery begins"
+            "recovery of a partition begins"
         );
 
         lease.begin(&row, era.epoch).await?;
@@ -357,6 +391,18 @@ impl Recovery {
             };
         }
     }
+}
+
+/// The partition is open by the ledger, by Redis and on this very server.
+pub(super) fn agree(row: &EraRow, meta: &Meta, server: &Server) -> bool {
+    let recorded = Some(&row.replication_id);
+    server.master
+        && row.open
+        && meta.open
+        && meta.epoch == Some(row.epoch)
+        && meta.replication_id.as_ref() == recorded
+        && Some(&server.replication_id) == recorded
+        && is_whole(row, meta)
 }
 
 /// The stream ends where the partition says, and not before the ledger's cursor. Both were read after the row, so neither can be behind

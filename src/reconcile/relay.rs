@@ -57,6 +57,8 @@ pub struct Relay {
     options: RelayOptions,
     writer: Option<Writer>,
     cursor: Option<Cursor>,
+    /// Most entries in the next step: halved by each that Postgres did not take, so that none is too large for ever.
+    batch: usize,
     /// When the first entry of the last step occurred.
     moved_from: Option<Micros>,
 }
@@ -87,6 +89,7 @@ impl Relay {
             options,
             writer: None,
             cursor: None,
+            batch: options.batch,
             moved_from: None,
         }
     }
@@ -100,9 +103,9 @@ impl Relay {
         if entries.is_empty() {
             return Ok(0);
         }
-        let posted = self.post(from, &entries).await?;
+        let posted = self.post_dense(from, &entries).await?;
         self.publish(&posted).await?;
-        Ok(entries.len())
+        Ok(usize::try_from(posted.cursor.n - from.n).unwrap_or(usize::MAX))
     }
 
     /// The entries after the ledger's cursor.
@@ -124,7 +127,7 @@ impl Relay {
         };
         let entries = self
             .holds
-            .read_log(self.partition, from.epoch, from.n, self.options.batch)
+            .read_log(self.partition, from.epoch, from.n, self.batch)
             .await?;
         let first = entries.first().and_then(|entry| entry.events.last());
         self.moved_from = first.map(|event| event.occurred_at);
@@ -144,14 +147,35 @@ impl Relay {
         let posted = match writer.post(self.partition, from, entries).await {
             Ok(posted) => posted,
             Err(error) => {
+                if matches!(error, LedgerError::Unavailable(_)) {
+                    self.batch = (self.batch / 2).max(1);
+                }
                 self.forget();
                 return Err(error.into());
             }
         };
+        self.batch = (self.batch * 2).min(self.options.batch);
         self.cursor = Some(posted.cursor);
         self.instruments
             .relay_batch(posted.events as u64, started.elapsed());
         Ok(posted)
+    }
+
+    /// Posts entries while they are dense. One that is missing right behind the cursor is never skipped: the partition is suspected,
+    /// and the recovery looks whether it is lost.
+    async fn post_dense(&mut self, from: Cursor, entries: &[Entry]) -> Result<Posted, RelayError> {
+        let dense = match from.follow(self.partition, entries) {
+            Err(LedgerError::Gap { after, .. }) if after != from => entries
+                .iter()
+                .take_while(|entry| entry.epoch == from.epoch && entry.n <= after.n)
+                .count(),
+            _ => entries.len(),
+        };
+        let posted = self.post(from, &entries[..dense]).await;
+        if let Err(RelayError::Ledger(LedgerError::Gap { .. })) = posted {
+            self.holds.suspect(self.partition);
+        }
+        posted
     }
 
     /// Tells those who wait, freezes whose events went to quarantine, tells Redis and trims the stream.
@@ -266,7 +290,7 @@ impl Relay {
 
     /// How long entries may gather after a step: not at all behind a wait for the first one, or while there are more than a batch.
     fn gathering(&self, moved: usize) -> Duration {
-        if moved == 0 || moved >= self.options.batch {
+        if moved == 0 || moved >= self.batch {
             return Duration::ZERO;
         }
         self.options.gather.saturating_sub(self.options.pause)
@@ -305,6 +329,10 @@ impl Relay {
     fn complain(&self, error: &RelayError) {
         let partition = self.partition;
         match error {
+            // It is read once before the cursor is, after a recovery; else the recovery says what it finds.
+            RelayError::Ledger(LedgerError::Gap { .. }) => {
+                tracing::warn!(partition, %error, "the partition is suspected");
+            }
             // The other one did the work.
             RelayError::Ledger(LedgerError::Overtaken { .. }) => {
                 tracing::debug!(partition, %error, "another relay was here")

@@ -63,6 +63,8 @@ pub struct Instruments {
     quarantined: Counter<u64>,
     executor_batch_size: Histogram<u64>,
     swept: Counter<u64>,
+    audited: Counter<u64>,
+    differences: Counter<u64>,
 }
 
 impl Instruments {
@@ -174,6 +176,16 @@ impl Instruments {
                 "{account}",
                 "Accounts touched because something was due",
             ),
+            audited: counter(
+                "holdbook.audit.accounts",
+                "{account}",
+                "Accounts that the light audit compared",
+            ),
+            differences: counter(
+                "holdbook.audit.differences",
+                "{difference}",
+                "Differences that the light audit found, again in each round",
+            ),
         };
         instruments.show_zeros();
         instruments
@@ -188,6 +200,8 @@ impl Instruments {
             &self.late_refused,
             &self.quarantined,
             &self.swept,
+            &self.audited,
+            &self.differences,
         ] {
             counter.add(0, &[]);
         }
@@ -273,6 +287,12 @@ impl Instruments {
     /// The sweeper touched accounts on which something was due.
     pub fn swept(&self, accounts: u64) {
         self.swept.add(accounts, &[]);
+    }
+
+    /// The light audit compared accounts. A person must look at every difference.
+    pub fn audited(&self, accounts: u64, differences: u64) {
+        self.audited.add(accounts, &[]);
+        self.differences.add(differences, &[]);
     }
 }
 

@@ -468,6 +468,49 @@ async fn postgres_is_killed_around_a_post() {
     postgres.stop().await.expect("stopped");
 }
 
+/// Postgres leaves a post unanswered: it is given up, the next batch is half as large, and what Postgres does of the first one when it
+/// goes on is nothing, or all of it once.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_post_that_is_not_answered_is_given_up() {
+    let url = support::postgres_url().await;
+    let rooms = Rooms::open_on(support::redis().await, &url).await;
+    rooms.used().await;
+    let options = RelayOptions {
+        batch: 4,
+        pause: Duration::ZERO,
+        gather: Duration::ZERO,
+        tail: 0,
+    };
+    let mut relay = Relay::new(
+        0,
+        rooms.holds.clone(),
+        rooms
+            .ledger
+            .clone()
+            .giving_up_after(Duration::from_millis(500)),
+        rooms.waits.clone(),
+        Metrics::local().expect("metrics").instruments(),
+        options,
+    );
+    let (mut owner, connection) = tokio_postgres::connect(&url, tokio_postgres::NoTls)
+        .await
+        .expect("Postgres answers");
+    tokio::spawn(connection);
+    let (from, entries) = relay.read().await.expect("entries");
+    assert_eq!(entries.len(), 4);
+    let lock = owner.transaction().await.expect("a transaction");
+    lock.execute("select from partitions for update", &[])
+        .await
+        .expect("the cursor's row");
+    let refused = relay.post(from, &entries).await.expect_err("given up");
+    assert!(refused.to_string().contains("no answer"), "{refused}");
+    lock.commit().await.expect("the row is free");
+    let (_, entries) = relay.read().await.expect("entries");
+    assert_eq!(entries.len(), 2);
+    while relay.step().await.is_err() {}
+    rooms.whole().await;
+}
+
 /// Postgres ends the connection in the middle of a post, when the cursor has moved and the rows have not been written.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_post_is_cut_between_the_cursor_and_the_rows() {

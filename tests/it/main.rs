@@ -9,6 +9,8 @@ mod errors;
 mod farm;
 mod ledger;
 mod model;
+mod outage;
+mod partition;
 mod protocol;
 mod python;
 mod recovery;

@@ -148,6 +148,7 @@ async fn metrics_show_what_was_recorded() {
     instruments.quarantined(1);
     instruments.executor_batch(5);
     instruments.swept(9);
+    instruments.audited(20, 3);
     let (status, text) = served.get("/metrics").await;
     assert_eq!(status, 200);
     for line in [
@@ -172,6 +173,8 @@ async fn metrics_show_what_was_recorded() {
         "holdbook_quarantine_events_total 1",
         "holdbook_executor_batch_size_sum 5",
         "holdbook_sweeper_touched_total 9",
+        "holdbook_audit_accounts_total 20",
+        "holdbook_audit_differences_total 3",
     ] {
         assert!(
             text.lines().any(|said| said == line),
@@ -185,6 +188,7 @@ async fn counters_that_alerts_watch_exist_from_the_start() {
     let text = Metrics::local().expect("metrics").text().expect("text");
     for line in [
         "holdbook_quarantine_events_total 0",
+        "holdbook_audit_differences_total 0",
         "holdbook_commits_absorbed_total 0",
         "holdbook_commits_late_refused_total 0",
     ] {

@@ -2,7 +2,11 @@
 //!
 //! One Postgres serves all tests of a run, each with a database of its own; each stack has its own Redis.
 
+mod frozen;
+
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+pub use frozen::Frozen;
 
 use clap::Parser;
 use holdbook::{
