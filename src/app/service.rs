@@ -16,7 +16,7 @@ use crate::{
     config::Config,
     holds::Holds,
     ledger::Ledger,
-    reconcile::{LedgerWait, Memory, Recovery, Relay, RelayOptions, Sweeper},
+    reconcile::{Evictor, LedgerWait, Memory, Recovery, Relay, RelayOptions, Sweeper},
     rpc::{self, Bounds, Core, Extras, Measure},
     telemetry::Metrics,
 };
@@ -171,6 +171,16 @@ impl Service {
                 Arc::clone(&instruments),
             );
             background.spawn(sweeper.run(stopping.subscribe()));
+            if !config.idle_after.is_zero() {
+                let evictor = Evictor::new(
+                    partition,
+                    holds.clone(),
+                    ledger.clone(),
+                    Arc::clone(&instruments),
+                    config.idle_after,
+                );
+                background.spawn(evictor.run(stopping.subscribe()));
+            }
         }
 
         let bounds = Bounds {

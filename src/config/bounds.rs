@@ -93,6 +93,7 @@ pub(super) const RELAY_PAUSE: Setting = duration("relay_pause", 0, 10 * SECOND_M
 pub(super) const RELAY_GATHER: Setting = duration("relay_gather", 0, 10 * SECOND_MS);
 pub(super) const RELAY_BATCH: Setting = count("relay_batch", 1, 10_000);
 pub(super) const STREAM_TAIL: Setting = count("stream_tail", 0, 10_000_000);
+pub(super) const IDLE_AFTER: Setting = duration("idle_after", 0, 30 * DAY_MS);
 pub(super) const POSTGRES_POOL: Setting = count("postgres_pool", 1, 1000);
 pub(super) const STOP_TIMEOUT: Setting = duration("stop_timeout", 0, HOUR_MS);
 pub(super) const LOG_FORMAT: Setting = Setting {
@@ -104,7 +105,7 @@ pub(super) const BENCH: Setting = flag("bench");
 pub(super) const ALLOW_VOLATILE_REDIS: Setting = flag("allow_volatile_redis");
 
 /// Every setting, in the order of the arguments.
-pub(super) const ALL: [&Setting; 26] = [
+pub(super) const ALL: [&Setting; 27] = [
     &REDIS_URL,
     &POSTGRES_URL,
     &LISTEN,
@@ -125,6 +126,7 @@ pub(super) const ALL: [&Setting; 26] = [
     &RELAY_GATHER,
     &RELAY_BATCH,
     &STREAM_TAIL,
+    &IDLE_AFTER,
     &POSTGRES_POOL,
     &STOP_TIMEOUT,
     &LOG_FORMAT,

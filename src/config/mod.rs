@@ -89,6 +89,8 @@ pub struct Config {
     pub relay_batch: usize,
     /// Stream entries kept after they are posted, to feed a Postgres that went back to an older copy.
     pub stream_tail: u64,
+    /// How long nothing must have been written on an account until Redis drops it. Zero: never.
+    pub idle_after: Duration,
     /// The most connections to Postgres, the relay's own not counted.
     pub postgres_pool: usize,
     /// The longest that a graceful stop waits for calls and the ledger.
@@ -130,6 +132,7 @@ impl Config {
             relay_gather: read.duration(&bounds::RELAY_GATHER, &service.relay_gather),
             relay_batch: read.count(&bounds::RELAY_BATCH, &service.relay_batch),
             stream_tail: read.count(&bounds::STREAM_TAIL, &service.stream_tail),
+            idle_after: read.duration(&bounds::IDLE_AFTER, &service.idle_after),
             postgres_pool: read.count(&bounds::POSTGRES_POOL, &service.postgres_pool),
             stop_timeout: read.duration(&bounds::STOP_TIMEOUT, &service.stop_timeout),
             log_format: match read.word(&bounds::LOG_FORMAT, &service.log_format).as_str() {

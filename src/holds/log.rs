@@ -19,9 +19,6 @@ if tonumber(ARGV[2]) > tonumber(n) then redis.call('HSET', KEYS[1], 'ledger_n', 
 if ARGV[3] ~= '' then redis.call('XTRIM', KEYS[2], 'MINID', '~', ARGV[1] .. '-' .. ARGV[3]) end
 return 1";
 
-/// Keys in one page of a scan.
-const SCAN_PAGE: usize = 500;
-
 /// How far a partition and its ledger are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Head {
@@ -224,37 +221,6 @@ impl Holds {
             grants: state.grants,
             holds: holds.collect::<Result<_, HoldsError>>()?,
         }))
-    }
-
-    /// The accounts of a partition, in no order.
-    ///
-    /// # Errors
-    /// Redis did not answer.
-    pub async fn accounts(&self, partition: u32) -> Result<Vec<String>, HoldsError> {
-        let prefix = self.partition(partition).keys.account("");
-        let (mut cursor, mut accounts) = (0_u64, Vec::new());
-        loop {
-            let mut cmd = redis::cmd("SCAN");
-            cmd.arg(cursor)
-                .arg("MATCH")
-                .arg(format!("{prefix}*"))
-                .arg("COUNT")
-                .arg(SCAN_PAGE)
-                .arg("TYPE")
-                .arg("hash");
-            let (next, page): (u64, Vec<String>) = self.aside(partition, &cmd).await?;
-            accounts.extend(
-                page.iter()
-                    .filter_map(|key| key.strip_prefix(&prefix))
-                    .map(str::to_owned),
-            );
-            if next == 0 {
-                accounts.sort_unstable();
-                accounts.dedup();
-                return Ok(accounts);
-            }
-            cursor = next;
-        }
     }
 
     /// Reads an event's packed form.

@@ -62,6 +62,7 @@ pub struct Instruments {
     quarantined: Counter<u64>,
     executor_batch_size: Histogram<u64>,
     swept: Counter<u64>,
+    dropped: Counter<u64>,
 }
 
 impl Instruments {
@@ -168,6 +169,11 @@ impl Instruments {
                 "{account}",
                 "Accounts touched because something was due",
             ),
+            dropped: counter(
+                "holdbook.accounts.dropped",
+                "{account}",
+                "Idle accounts dropped from Redis",
+            ),
         };
         instruments.show_zeros();
         instruments
@@ -182,6 +188,7 @@ impl Instruments {
             &self.late_refused,
             &self.quarantined,
             &self.swept,
+            &self.dropped,
         ] {
             counter.add(0, &[]);
         }
@@ -262,6 +269,11 @@ impl Instruments {
     /// The sweeper touched accounts on which something was due.
     pub fn swept(&self, accounts: u64) {
         self.swept.add(accounts, &[]);
+    }
+
+    /// Idle accounts were dropped from Redis.
+    pub fn dropped(&self, accounts: u64) {
+        self.dropped.add(accounts, &[]);
     }
 }
 

@@ -84,10 +84,7 @@ end
 local function fields_of(A)
   local list = { 's', A.packed }
   local function add(name, value) list[#list + 1], list[#list + 2] = name, value end
-  if A.fresh then
-    add('e', ERA)
-    add('q', string.format('%.0f', A.ask_until))
-  end
+  if A.fresh then add('e', ERA) end
   if A.packed_spent then add('x', A.packed_spent) end
   if A.sent then add('c', A.sent) end
   if A.closing then add('z', A.closing) end
