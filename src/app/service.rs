@@ -167,6 +167,7 @@ impl Service {
             let sweeper = Sweeper::new(
                 partition,
                 holds.clone(),
+                ledger.clone(),
                 memory.clone(),
                 Arc::clone(&instruments),
             );

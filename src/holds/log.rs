@@ -6,7 +6,7 @@ use redis::Value;
 
 use super::{Era, Holds, HoldsError, packed, packed::GrantBalance, wire::Reader};
 use crate::domain::{
-    account::{AccountTerms, Balance},
+    account::{AccountTerms, Balance, Micros},
     event::{AccountImage, BadEvent, Entry, Event, Position},
     hold::Hold,
 };
@@ -131,18 +131,30 @@ impl Holds {
         }
     }
 
-    /// Accounts on which something is due, at most `limit`.
+    /// The instant by which a partition goes.
     ///
     /// # Errors
     /// Redis did not answer.
-    pub async fn due(&self, partition: u32, limit: usize) -> Result<Vec<String>, HoldsError> {
+    pub async fn now(&self, partition: u32) -> Result<Micros, HoldsError> {
+        let mut cmd = redis::cmd("HGET");
+        cmd.arg(self.partition(partition).keys.meta()).arg("clock");
+        match self.aside::<Option<Micros>>(partition, &cmd).await? {
+            Some(test_clock) => Ok(test_clock),
+            None => self.server_time().await,
+        }
+    }
+
+    /// Accounts that Redis has on which something is due by `now`, at most `limit`.
+    ///
+    /// # Errors
+    /// Redis did not answer.
+    pub async fn due(
+        &self,
+        partition: u32,
+        now: Micros,
+        limit: u32,
+    ) -> Result<Vec<String>, HoldsError> {
         let keys = &self.partition(partition).keys;
-        let mut clock = redis::cmd("HGET");
-        clock.arg(keys.meta()).arg("clock");
-        let now = match self.aside::<Option<i64>>(partition, &clock).await? {
-            Some(test_clock) => test_clock,
-            None => self.server_time().await?,
-        };
         let mut cmd = redis::cmd("ZRANGEBYSCORE");
         cmd.arg(keys.due())
             .arg("-inf")

@@ -132,9 +132,11 @@ impl Writer {
         let items = in_order(entries);
         let mut queue = Queue::behind(waiting(&tx, statements, &items).await?);
         let images = || entries.iter().flat_map(|entry| &entry.images);
+        let mut told = BTreeSet::new();
         let written = match way {
             Way::Whole => {
                 let good = sort_out(&items, &mut queue);
+                told.extend(good.iter().map(|event| event.account.as_str()));
                 let batch = Batch::of(&good)?
                     .with_images(images().filter(|image| !queue.waits(&image.account)));
                 rows::write(&tx, statements, names, partition, &batch).await?;
@@ -148,7 +150,8 @@ impl Writer {
                 event_by_event(&mut tx, statements, names, &items, &mut queue).await?
             }
         };
-        let rest = images().filter(|image| way == Way::EventByEvent || queue.waits(&image.account));
+        let rest = images()
+            .filter(|image| queue.waits(&image.account) || !told.contains(image.account.as_str()));
         rows::write_images(&tx, statements, &Images::of(rest)?).await?;
         rows::write_spent(&tx, statements, entries).await?;
         queue.write(&tx, statements).await?;

@@ -15,12 +15,14 @@ use holdbook::{
         operation::{Caller, Operation, Verb},
     },
     proto::{
-        AdvanceRequest, CreateAccountRequest, Durability, GrantCreditsRequest, GrantKind,
-        ReserveRequest, account_service_client::AccountServiceClient,
-        grant_service_client::GrantServiceClient, metering_service_client::MeteringServiceClient,
+        AdvanceRequest, ChargeRequest, CommitRequest, CreateAccountRequest, Durability,
+        GrantCreditsRequest, GrantKind, NowRequest, ReserveRequest,
+        account_service_client::AccountServiceClient, commit_request::What,
+        grant_credits_request::Expiry, grant_service_client::GrantServiceClient,
+        metering_service_client::MeteringServiceClient,
         test_clock_service_client::TestClockServiceClient,
     },
-    reconcile::{Evictor, Turn},
+    reconcile::{Evictor, Sweeper, Turn},
     telemetry::Metrics,
 };
 use tonic::{Code, transport::Channel};
@@ -339,4 +341,157 @@ async fn a_new_hold_after_a_drop_does_not_ask_the_ledger() {
         run(&stack, verb, Vec::new()).await,
         Body::Answer(_)
     ));
+}
+
+async fn in_ledger(stack: &Stack, sql: &str) -> Vec<String> {
+    let connected = tokio_postgres::connect(&stack.postgres_url, tokio_postgres::NoTls).await;
+    let (client, connection) = connected.expect("Postgres answers");
+    tokio::spawn(connection);
+    let rows = client.query(sql, &[]).await.expect("rows");
+    rows.iter().map(|row| row.get(0)).collect()
+}
+
+/// A pending grant, one that ends spent, one that ends with something free, and an open hold.
+async fn with_much_to_come(stack: &Stack) {
+    let account = CreateAccountRequest {
+        account_id: ACCOUNT.into(),
+        ..Default::default()
+    };
+    let mut accounts = AccountServiceClient::new(stack.channel());
+    accounts.create_account(account).await.expect("an account");
+    let hours = |hours: i64| prost_types::Duration {
+        seconds: hours * 3600,
+        nanos: 0,
+    };
+    let mut clock = TestClockServiceClient::new(stack.channel());
+    let now = clock.now(NowRequest {}).await.expect("the time");
+    let now = now.into_inner().now.expect("in it");
+    let later = prost_types::Timestamp {
+        seconds: now.seconds + 1800,
+        nanos: now.nanos,
+    };
+    let grant = |grant_id: &str, ends: i64| GrantCreditsRequest {
+        account_id: ACCOUNT.into(),
+        grant_id: grant_id.into(),
+        kind: GrantKind::TopUp.into(),
+        amount: "2".into(),
+        expiry: Some(Expiry::ExpiresIn(hours(ends))),
+        ..Default::default()
+    };
+    let mut grants = GrantServiceClient::new(stack.channel());
+    let pending = GrantCreditsRequest {
+        starts_at: Some(later),
+        ..grant("pending", 48)
+    };
+    for request in [grant("spent", 4), grant("rest", 5), pending] {
+        grants.grant_credits(request).await.expect("a grant");
+    }
+    let charge = ChargeRequest {
+        account_id: ACCOUNT.into(),
+        hold_id: "frame-0".into(),
+        amount: "1.5".into(),
+        ..Default::default()
+    };
+    let mut metering = MeteringServiceClient::new(stack.channel());
+    metering.charge(charge).await.expect("charged");
+    // Takes what is left of the first grant, and part of the second.
+    reserve(stack.channel(), "frame-1").await.expect("reserved");
+    let commit = CommitRequest {
+        account_id: ACCOUNT.into(),
+        hold_id: "frame-1".into(),
+        what: Some(What::Amount("0.5".into())),
+        r#final: Some(false),
+        commit_id: "part".into(),
+        ..Default::default()
+    };
+    metering.commit(commit).await.expect("committed");
+}
+
+fn sweeper(stack: &Stack) -> Sweeper {
+    let rooms = &stack.service;
+    Sweeper::new(
+        0,
+        rooms.holds().clone(),
+        rooms.ledger().clone(),
+        rooms.memory().clone(),
+        Metrics::local().expect("metrics").instruments(),
+    )
+}
+
+/// Nobody calls, and Redis does not have the account: what time does is in the book all the same, and is looked at once.
+async fn time_is_booked(stack: &Stack) {
+    let mut sweeper = sweeper(stack);
+    for (seconds, hold, grants) in [
+        (1800, "open", ["active", "active", "active"]),
+        (1800, "expired", ["active", "active", "active"]),
+        (3 * 3600, "expired", ["active", "active", "active"]),
+        (3600, "expired", ["active", "active", "expired"]),
+    ] {
+        stack.evict().await;
+        advance(stack, seconds).await;
+        sweeper.step().await.expect("both stores answer");
+        stack.drain().await;
+        let sql = "select state from holds where hold_id = 'frame-1'";
+        assert_eq!(in_ledger(stack, sql).await, [hold], "after {seconds} s");
+        let sql = "select status from grants order by grant_id = 'rest', grant_id";
+        assert_eq!(in_ledger(stack, sql).await, grants, "after {seconds} s");
+        let again = sweeper.step().await.expect("both stores answer");
+        assert_eq!(again, 0, "after {seconds} s nothing is due any more");
+    }
+    stack.balanced().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_comes_due_in_a_dropped_account_is_booked() {
+    let stack = Stack::start(&["--test-clock=true", "--partitions=1", "--idle-after=0s"]).await;
+    with_much_to_come(&stack).await;
+    time_is_booked(&stack).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_comes_due_after_redis_was_lost_is_booked() {
+    let stack = Stack::start(&["--test-clock=true", "--partitions=1", "--idle-after=0s"]).await;
+    with_much_to_come(&stack).await;
+    let era = stack.service.holds().era(0);
+    stack.forget().await;
+    let limit = Duration::from_secs(30);
+    assert!(stack.service.holds().era_after(0, &era, limit).await);
+    time_is_booked(&stack).await;
+}
+
+/// A spent grant ends without an event: the ledger must know all the same that it is over, or it would be looked at for ever.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_comes_due_and_changes_nothing_is_looked_at_once() {
+    let stack = Stack::start(&["--test-clock=true", "--partitions=1", "--idle-after=0s"]).await;
+    open_account(stack.channel()).await;
+    let mut grants = GrantServiceClient::new(stack.channel());
+    let in_an_hour = prost_types::Duration {
+        seconds: 3600,
+        nanos: 0,
+    };
+    let grant = GrantCreditsRequest {
+        account_id: ACCOUNT.into(),
+        grant_id: "spent".into(),
+        kind: GrantKind::Promo.into(),
+        amount: "2".into(),
+        expiry: Some(Expiry::ExpiresIn(in_an_hour)),
+        ..Default::default()
+    };
+    grants.grant_credits(grant).await.expect("a grant");
+    let charge = ChargeRequest {
+        account_id: ACCOUNT.into(),
+        hold_id: "frame-0".into(),
+        amount: "2".into(),
+        ..Default::default()
+    };
+    let mut metering = MeteringServiceClient::new(stack.channel());
+    metering.charge(charge).await.expect("charged");
+    stack.evict().await;
+    advance(&stack, 3600).await;
+    let mut sweeper = sweeper(&stack);
+    sweeper.step().await.expect("both stores answer");
+    stack.drain().await;
+    let again = sweeper.step().await.expect("both stores answer");
+    assert_eq!(again, 0, "it was looked at");
+    stack.balanced().await;
 }
