@@ -17,7 +17,8 @@ use crate::{
     holds::Holds,
     ledger::Ledger,
     reconcile::{
-        LedgerWait, LightAudit, Memory, Recovery, Relay, RelayOptions, Replays, SecondCopy, Sweeper,
+        Evictor, LedgerWait, LightAudit, Memory, Recovery, Relay, RelayOptions, Replays,
+        SecondCopy, Sweeper,
     },
     rpc::{self, Bounds, Core, Extras, Measure},
     telemetry::Metrics,
@@ -178,10 +179,21 @@ impl Service {
             let sweeper = Sweeper::new(
                 partition,
                 holds.clone(),
+                ledger.clone(),
                 memory.clone(),
                 Arc::clone(&instruments),
             );
             background.spawn(sweeper.run(stopping.subscribe()));
+            if !config.idle_after.is_zero() {
+                let evictor = Evictor::new(
+                    partition,
+                    holds.clone(),
+                    ledger.clone(),
+                    Arc::clone(&instruments),
+                    config.idle_after,
+                );
+                background.spawn(evictor.run(stopping.subscribe()));
+            }
         }
 
         if !config.audit_pause.is_zero() {

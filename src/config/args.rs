@@ -199,6 +199,14 @@ pub struct ServiceArgs {
         default_value = "1000"
     )]
     pub stream_tail: String,
+    /// How long nothing must have been written on an account until Redis drops it; a later call loads it from the ledger. 0s: never
+    #[arg(
+        long,
+        env = "HOLDBOOK_IDLE_AFTER",
+        value_name = "DURATION",
+        default_value = "1h"
+    )]
+    pub idle_after: String,
     /// The most connections to Postgres, the relay's own not counted
     #[arg(
         long,

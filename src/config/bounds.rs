@@ -94,6 +94,7 @@ pub(super) const RELAY_PAUSE: Setting = duration("relay_pause", 0, 10 * SECOND_M
 pub(super) const RELAY_GATHER: Setting = duration("relay_gather", 0, 10 * SECOND_MS);
 pub(super) const RELAY_BATCH: Setting = count("relay_batch", 1, 10_000);
 pub(super) const STREAM_TAIL: Setting = count("stream_tail", 0, 10_000_000);
+pub(super) const IDLE_AFTER: Setting = duration("idle_after", 0, 30 * DAY_MS);
 pub(super) const POSTGRES_POOL: Setting = count("postgres_pool", 1, 1000);
 pub(super) const POSTGRES_TIMEOUT: Setting = duration("postgres_timeout", 100, 10 * MINUTE_MS);
 pub(super) const AUDIT_PAUSE: Setting = duration("audit_pause", 0, HOUR_MS);
@@ -107,7 +108,7 @@ pub(super) const BENCH: Setting = flag("bench");
 pub(super) const ALLOW_VOLATILE_REDIS: Setting = flag("allow_volatile_redis");
 
 /// Every setting, in the order of the arguments.
-pub(super) const ALL: [&Setting; 29] = [
+pub(super) const ALL: [&Setting; 30] = [
     &REDIS_URL,
     &POSTGRES_URL,
     &LISTEN,
@@ -129,6 +130,7 @@ pub(super) const ALL: [&Setting; 29] = [
     &RELAY_GATHER,
     &RELAY_BATCH,
     &STREAM_TAIL,
+    &IDLE_AFTER,
     &POSTGRES_POOL,
     &POSTGRES_TIMEOUT,
     &AUDIT_PAUSE,

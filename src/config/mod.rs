@@ -92,6 +92,8 @@ pub struct Config {
     pub relay_batch: usize,
     /// Stream entries kept after they are posted, to feed a Postgres that went back to an older copy.
     pub stream_tail: u64,
+    /// How long nothing must have been written on an account until Redis drops it. Zero: never.
+    pub idle_after: Duration,
     /// The most connections to Postgres, the relay's own not counted.
     pub postgres_pool: usize,
     /// How long Postgres may leave something unanswered before its connection is given up and made anew.
@@ -138,6 +140,7 @@ impl Config {
             relay_gather: read.duration(&bounds::RELAY_GATHER, &service.relay_gather),
             relay_batch: read.count(&bounds::RELAY_BATCH, &service.relay_batch),
             stream_tail: read.count(&bounds::STREAM_TAIL, &service.stream_tail),
+            idle_after: read.duration(&bounds::IDLE_AFTER, &service.idle_after),
             postgres_pool: read.count(&bounds::POSTGRES_POOL, &service.postgres_pool),
             postgres_timeout: read.duration(&bounds::POSTGRES_TIMEOUT, &service.postgres_timeout),
             audit_pause: read.duration(&bounds::AUDIT_PAUSE, &service.audit_pause),

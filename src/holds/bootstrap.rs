@@ -61,7 +61,7 @@ pub async fn server_problems(url: &str) -> Result<Vec<ServerProblem>, HoldsError
 }
 
 /// The server is a master with the id that is named; nothing else was decided by it.
-const SAME_SERVER: &str = r"
+pub(super) const SAME_SERVER: &str = r"
 local info = redis.call('INFO', 'replication')
 if not info:find('role:master', 1, true) or info:match('master_replid:(%x+)') ~= ARGV[2] then return 0 end
 local function newer(epoch) return epoch and tonumber(epoch) > tonumber(ARGV[1]) end
@@ -79,7 +79,7 @@ local epoch, replid = unpack(redis.call('HMGET', KEYS[1], 'epoch', 'replid'))
 if epoch ~= ARGV[1] or replid ~= ARGV[2] then return 0 end
 redis.call('XADD', KEYS[2], ARGV[1] .. '-0', 'after', ARGV[3])
 if ARGV[4] ~= '' then redis.call('HSET', KEYS[1], 'clock', ARGV[4]) end
-redis.call('HSET', KEYS[1], 'n', '0', 'ledger_n', '0', 'open', '2')
+redis.call('HSET', KEYS[1], 'n', '0', 'ledger_n', '0', 'evict_n', '0', 'open', '2')
 return 1";
 
 /// Lets callers into a partition that is open for replays.

@@ -8,6 +8,8 @@ use super::{
 /// What the ledger keeps of an account in Redis' packed forms.
 #[derive(Clone, Copy, Debug)]
 pub struct Stored<'a> {
+    /// Its last event is of the era that it was read in: the state then says itself until when the account asks the ledger.
+    pub changed_here: bool,
     /// Its state after its last event.
     pub image: &'a [u8],
     /// Its spent grants.
@@ -20,13 +22,14 @@ pub struct Stored<'a> {
     pub holds: &'a [(String, Vec<u8>)],
 }
 
-/// Packs it, with the epoch that it was read in. `None`: the ledger does not know the account.
+/// Packs it, with the cursor (era and entry) that it was read at. `None`: the ledger does not know the account.
 ///
 /// # Errors
 /// A packed form cannot be read.
-pub fn pack(epoch: u64, stored: Option<Stored>) -> Result<Vec<u8>, Malformed> {
+pub fn pack((epoch, n): (u64, u64), stored: Option<Stored>) -> Result<Vec<u8>, Malformed> {
     let mut w = Writer::default();
     w.int(7, i64::try_from(epoch).unwrap_or(i64::MAX))
+        .int(7, i64::try_from(n).unwrap_or(i64::MAX))
         .byte(u8::from(stored.is_some()));
     if let Some(stored) = stored {
         let created = packed::outcome(&packed::event_outcome(stored.created)?)?;
@@ -35,7 +38,8 @@ pub fn pack(epoch: u64, stored: Option<Stored>) -> Result<Vec<u8>, Malformed> {
         } else {
             packed::event_outcome(stored.closed)?
         };
-        w.blob(stored.image)
+        w.byte(u8::from(stored.changed_here))
+            .blob(stored.image)
             .blob(stored.spent)
             .blob(&created.sent)
             .blob(&closing);

@@ -6,7 +6,7 @@ use redis::Value;
 
 use super::{Era, Holds, HoldsError, packed, packed::GrantBalance, wire::Reader};
 use crate::domain::{
-    account::{AccountTerms, Balance},
+    account::{AccountTerms, Balance, Micros},
     event::{AccountImage, BadEvent, Entry, Event, Position},
     hold::Hold,
 };
@@ -18,9 +18,6 @@ if epoch ~= ARGV[1] then return 0 end
 if tonumber(ARGV[2]) > tonumber(n) then redis.call('HSET', KEYS[1], 'ledger_n', ARGV[2]) end
 if ARGV[3] ~= '' then redis.call('XTRIM', KEYS[2], 'MINID', '~', ARGV[1] .. '-' .. ARGV[3]) end
 return 1";
-
-/// Keys in one page of a scan.
-const SCAN_PAGE: usize = 500;
 
 /// How far a partition and its ledger are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,18 +131,30 @@ impl Holds {
         }
     }
 
-    /// Accounts on which something is due, at most `limit`.
+    /// The instant by which a partition goes.
     ///
     /// # Errors
     /// Redis did not answer.
-    pub async fn due(&self, partition: u32, limit: usize) -> Result<Vec<String>, HoldsError> {
+    pub async fn now(&self, partition: u32) -> Result<Micros, HoldsError> {
+        let mut cmd = redis::cmd("HGET");
+        cmd.arg(self.partition(partition).keys.meta()).arg("clock");
+        match self.aside::<Option<Micros>>(partition, &cmd).await? {
+            Some(test_clock) => Ok(test_clock),
+            None => self.server_time().await,
+        }
+    }
+
+    /// Accounts that Redis has on which something is due by `now`, at most `limit`.
+    ///
+    /// # Errors
+    /// Redis did not answer.
+    pub async fn due(
+        &self,
+        partition: u32,
+        now: Micros,
+        limit: u32,
+    ) -> Result<Vec<String>, HoldsError> {
         let keys = &self.partition(partition).keys;
-        let mut clock = redis::cmd("HGET");
-        clock.arg(keys.meta()).arg("clock");
-        let now = match self.aside::<Option<i64>>(partition, &clock).await? {
-            Some(test_clock) => test_clock,
-            None => self.server_time().await?,
-        };
         let mut cmd = redis::cmd("ZRANGEBYSCORE");
         cmd.arg(keys.due())
             .arg("-inf")
@@ -224,37 +233,6 @@ impl Holds {
             grants: state.grants,
             holds: holds.collect::<Result<_, HoldsError>>()?,
         }))
-    }
-
-    /// The accounts of a partition, in no order.
-    ///
-    /// # Errors
-    /// Redis did not answer.
-    pub async fn accounts(&self, partition: u32) -> Result<Vec<String>, HoldsError> {
-        let prefix = self.partition(partition).keys.account("");
-        let (mut cursor, mut accounts) = (0_u64, Vec::new());
-        loop {
-            let mut cmd = redis::cmd("SCAN");
-            cmd.arg(cursor)
-                .arg("MATCH")
-                .arg(format!("{prefix}*"))
-                .arg("COUNT")
-                .arg(SCAN_PAGE)
-                .arg("TYPE")
-                .arg("hash");
-            let (next, page): (u64, Vec<String>) = self.aside(partition, &cmd).await?;
-            accounts.extend(
-                page.iter()
-                    .filter_map(|key| key.strip_prefix(&prefix))
-                    .map(str::to_owned),
-            );
-            if next == 0 {
-                accounts.sort_unstable();
-                accounts.dedup();
-                return Ok(accounts);
-            }
-            cursor = next;
-        }
     }
 
     /// Reads an event's packed form.

@@ -4,12 +4,13 @@
 //! crate. It does not know the ledger: it answers "the ledger must be asked" and takes what the asker brings.
 //!
 //! Reading order: `operation` (what can be asked), `executor` (how calls go out), `program` and `lua/` (what happens), `packed` and
-//! `reply` (what comes back), `log` (what the relay reads), `bootstrap` (how a partition opens).
+//! `reply` (what comes back), `log` (what the relay reads), `idle` (who is dropped), `bootstrap` (how a partition opens).
 
 mod bootstrap;
 mod connection;
 mod era;
 mod executor;
+mod idle;
 mod keys;
 pub mod load;
 mod log;
@@ -26,6 +27,7 @@ use tokio::sync::{Mutex, Notify, watch};
 pub use bootstrap::{Meta, Server, ServerProblem, server_problems};
 pub use era::Era;
 pub use executor::Limits;
+pub use idle::Idle;
 pub use keys::partition_of;
 pub use log::{Head, Snapshot};
 pub use reply::{Body, Reply};

@@ -47,6 +47,8 @@ pub struct Drained {
 pub struct StoredAccount {
     /// The account's state after its last event.
     pub image: Vec<u8>,
+    /// The era of its last event.
+    pub last_epoch: u64,
     /// Its spent grants.
     pub spent: Vec<u8>,
     /// The event that made it.
@@ -140,7 +142,8 @@ impl Ledger {
         }))
     }
 
-    /// What an account is loaded from, if the ledger knows it; with the era and the cursor that it was read at.
+    /// What an account is loaded from, if the ledger knows it; with the cursor that it was read at. Its era counts, not the current one:
+    /// while a recovery is under way, what survived of the older era is still to be posted.
     ///
     /// # Errors
     /// Postgres does not answer.
@@ -148,7 +151,7 @@ impl Ledger {
         &self,
         partition: u32,
         account: &str,
-    ) -> Result<(u64, Cursor, Option<StoredAccount>), LedgerError> {
+    ) -> Result<(Cursor, Option<StoredAccount>), LedgerError> {
         let sql = include_str!("sql/load_account.sql");
         let rows = self.rows(sql, &[&account, &value::int(partition)?]).await?;
         let row = rows.first().ok_or_else(|| {
@@ -159,6 +162,7 @@ impl Ledger {
             n: value::unsigned(row.get("n"))?,
         };
         let bytes = |column| row.get::<_, Option<Vec<u8>>>(column).unwrap_or_default();
+        let last_epoch = value::unsigned(row.get::<_, Option<i64>>("last_epoch").unwrap_or(0))?;
         let found = row.get::<_, Option<Vec<u8>>>("image").map(|image| {
             let ids = row
                 .get::<_, Option<Vec<String>>>("hold_ids")
@@ -168,13 +172,14 @@ impl Ledger {
                 .unwrap_or_default();
             StoredAccount {
                 image,
+                last_epoch,
                 spent: bytes("spent_grants"),
                 created: bytes("created"),
                 closed: bytes("closed"),
                 holds: ids.into_iter().zip(holds).collect(),
             }
         });
-        Ok((value::unsigned(row.get("current_epoch"))?, cursor, found))
+        Ok((cursor, found))
     }
 }
 

@@ -8,6 +8,7 @@ use super::{
     list::{GrantRow, grant_row},
     value,
 };
+use crate::domain::account::Micros;
 
 impl Ledger {
     /// The newest hold of that id, in Redis' packed form.
@@ -53,6 +54,25 @@ impl Ledger {
             .rows(include_str!("sql/grant_by_id.sql"), &[&account, &grant_id])
             .await?;
         found.first().map(grant_row).transpose()
+    }
+
+    /// Accounts on which something is due by `now`, at most `limit`, behind the place that is named; each with its place.
+    ///
+    /// # Errors
+    /// Postgres does not answer.
+    pub async fn due_accounts(
+        &self,
+        partition: u32,
+        now: Micros,
+        after: &(Micros, String),
+        limit: u32,
+    ) -> Result<Vec<(Micros, String)>, LedgerError> {
+        let sql = include_str!("sql/due_accounts.sql");
+        let (partition, limit) = (value::int(partition)?, i64::from(limit));
+        let rows = self
+            .rows(sql, &[&partition, &now, &after.0, &after.1, &limit])
+            .await?;
+        Ok(rows.iter().map(|row| (row.get(1), row.get(0))).collect())
     }
 
     /// What grants are called, by their numbers; those that the ledger does not have are missing.

@@ -147,9 +147,11 @@ impl Writer {
         let (mut tx, waiting) = begun.await?;
         let mut queue = Queue::behind(waiting);
         let images = || entries.iter().flat_map(|entry| &entry.images);
+        let mut told = BTreeSet::new();
         let written = match way {
             Way::Whole => {
                 let good = sort_out(&items, &mut queue);
+                told.extend(good.iter().map(|event| event.account.as_str()));
                 let batch = Batch::of(&good)?
                     .with_images(images().filter(|image| !queue.waits(&image.account)));
                 bounded(
@@ -173,8 +175,9 @@ impl Writer {
                 written
             }
         };
-        let rest = images().filter(|image| way == Way::EventByEvent || queue.waits(&image.account));
-        let (images, told) = (
+        let rest = images()
+            .filter(|image| queue.waits(&image.account) || !told.contains(image.account.as_str()));
+        let (images, reached) = (
             Images::of(rest)?,
             format!("{partition}:{}:{}", to.epoch, to.n),
         );
@@ -182,7 +185,7 @@ impl Writer {
             rows::write_images(&tx, statements, &images).await?;
             rows::write_spent(&tx, statements, entries).await?;
             queue.write(&tx, statements).await?;
-            tx.execute(&statements.notify, &[&told]).await?;
+            tx.execute(&statements.notify, &[&reached]).await?;
             Ok::<_, WriteError>(tx.commit().await?)
         })
         .await?;

@@ -16,7 +16,7 @@ use crate::{
         operation::{Caller, Operation, Remembered, Verb},
         packed,
     },
-    ledger::{Ledger, LedgerError},
+    ledger::{Cursor, Ledger, LedgerError},
 };
 
 /// Most times that an operation is sent: once, once loaded, once with what the ledger remembers, and what recoveries repeat.
@@ -98,7 +98,7 @@ impl Memory {
             match reply.body {
                 Body::Load => {
                     self.caught_up(position).await?;
-                    operation.loaded = self.load(partition, &operation.account).await?;
+                    operation.loaded = self.load(position, &operation.account).await?;
                 }
                 Body::AskLedger => {
                     self.caught_up(position).await?;
@@ -200,17 +200,26 @@ impl Memory {
         self.run_internal(account, Verb::Unfreeze).await
     }
 
-    /// The account as the ledger has it, packed for the script.
-    async fn load(&self, partition: u32, account: &str) -> Result<Vec<u8>, MemoryError> {
-        let (epoch, _, found) = self.ledger.stored_account(partition, account).await?;
+    /// The account as the ledger has it, packed for the script; nothing if it was read before the entry at which the script missed it.
+    async fn load(
+        &self,
+        (partition, epoch, n): (u32, u64, u64),
+        account: &str,
+    ) -> Result<Vec<u8>, MemoryError> {
+        let (cursor, found) = self.ledger.stored_account(partition, account).await?;
+        // A Postgres that went back to an older copy is not where it was known to be.
+        if cursor < (Cursor { epoch, n }) {
+            return Ok(Vec::new());
+        }
         let stored = found.as_ref().map(|found| Stored {
+            changed_here: found.last_epoch == cursor.epoch,
             image: &found.image,
             spent: &found.spent,
             created: &found.created,
             closed: &found.closed,
             holds: &found.holds,
         });
-        Ok(load::pack(epoch, stored)
+        Ok(load::pack((cursor.epoch, cursor.n), stored)
             .map_err(|error| HoldsError::Bug(format!("account {account}: {error}")))?)
     }
 

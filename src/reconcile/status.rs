@@ -2,7 +2,7 @@
 //!
 //! Only looks: raises no suspicion, recovers nothing.
 
-use super::recovery::{RecoveryError, agree};
+use super::{RecoveryError, recovery::agree};
 use crate::{
     holds::Holds,
     ledger::{Cursor, Ledger, RecoveryRow},

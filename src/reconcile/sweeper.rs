@@ -1,4 +1,5 @@
-//! The sweeper of a partition: touches accounts on which something is due, so that expiries reach the ledger when nobody looks.
+//! The sweeper of a partition: touches accounts on which something is due, so that expiries reach the ledger when nobody looks. Those that
+//! Redis has it finds there, those that Redis dropped or lost in the ledger; touching loads them.
 //!
 //! No answer depends on how punctual it is (T2): every call applies what is due by itself.
 
@@ -8,19 +9,22 @@ use futures_util::future::try_join_all;
 use tokio::sync::watch;
 
 use super::{Memory, MemoryError};
-use crate::{holds::Holds, telemetry::Instruments};
+use crate::{domain::account::Micros, holds::Holds, ledger::Ledger, telemetry::Instruments};
 
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(500);
 /// Most accounts in a step, all in one batch or two of the executor.
-const STEP_MAX: usize = 64;
+const STEP_MAX: u32 = 64;
 
 /// The sweeper of one partition.
 pub struct Sweeper {
     partition: u32,
     holds: Holds,
+    ledger: Ledger,
     memory: Memory,
     instruments: Arc<Instruments>,
+    /// Where the next page of the ledger begins: one that cannot be touched does not keep the others waiting.
+    after: (Micros, String),
 }
 
 impl Sweeper {
@@ -29,14 +33,17 @@ impl Sweeper {
     pub const fn new(
         partition: u32,
         holds: Holds,
+        ledger: Ledger,
         memory: Memory,
         instruments: Arc<Instruments>,
     ) -> Self {
         Self {
             partition,
             holds,
+            ledger,
             memory,
             instruments,
+            after: (0, String::new()),
         }
     }
 
@@ -44,18 +51,41 @@ impl Sweeper {
     ///
     /// # Errors
     /// A store did not answer.
-    pub async fn step(&self) -> Result<usize, MemoryError> {
-        let accounts = self.holds.due(self.partition, STEP_MAX).await?;
+    pub async fn step(&mut self) -> Result<usize, MemoryError> {
+        let now = self.holds.now(self.partition).await?;
+        let here = self.holds.due(self.partition, now, STEP_MAX).await?;
+        self.touch_all(&here).await?;
+        let page = self
+            .ledger
+            .due_accounts(self.partition, now, &self.after, STEP_MAX)
+            .await?;
+        let full = page.len() == STEP_MAX as usize;
+        self.after = page
+            .last()
+            .filter(|_| full)
+            .cloned()
+            .unwrap_or((0, String::new()));
+        // The ledger does not know yet of those that were touched just now.
+        let away: Vec<_> = page
+            .into_iter()
+            .map(|(_, account)| account)
+            .filter(|account| !here.contains(account))
+            .collect();
+        self.touch_all(&away).await?;
+        Ok(here.len() + away.len())
+    }
+
+    async fn touch_all(&self, accounts: &[String]) -> Result<(), MemoryError> {
         try_join_all(accounts.iter().map(|account| self.memory.touch(account))).await?;
         self.instruments.swept(accounts.len() as u64);
-        Ok(accounts.len())
+        Ok(())
     }
 
     /// Steps until the flag is raised; without a pause while there is more.
-    pub async fn run(self, mut stop: watch::Receiver<bool>) {
+    pub async fn run(mut self, mut stop: watch::Receiver<bool>) {
         loop {
             let more = match self.step().await {
-                Ok(swept) => swept == STEP_MAX,
+                Ok(swept) => swept >= STEP_MAX as usize,
                 Err(error) => {
                     tracing::warn!(partition = self.partition, %error, "the sweeper tries again");
                     false

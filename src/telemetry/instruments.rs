@@ -65,6 +65,7 @@ pub struct Instruments {
     swept: Counter<u64>,
     audited: Counter<u64>,
     differences: Counter<u64>,
+    dropped: Counter<u64>,
 }
 
 impl Instruments {
@@ -186,6 +187,11 @@ impl Instruments {
                 "{difference}",
                 "Differences that the light audit found, again in each round",
             ),
+            dropped: counter(
+                "holdbook.accounts.dropped",
+                "{account}",
+                "Idle accounts dropped from Redis",
+            ),
         };
         instruments.show_zeros();
         instruments
@@ -202,6 +208,7 @@ impl Instruments {
             &self.swept,
             &self.audited,
             &self.differences,
+            &self.dropped,
         ] {
             counter.add(0, &[]);
         }
@@ -293,6 +300,11 @@ impl Instruments {
     pub fn audited(&self, accounts: u64, differences: u64) {
         self.audited.add(accounts, &[]);
         self.differences.add(differences, &[]);
+    }
+
+    /// Idle accounts were dropped from Redis.
+    pub fn dropped(&self, accounts: u64) {
+        self.dropped.add(accounts, &[]);
     }
 }
 

@@ -6,6 +6,7 @@ mod cli;
 mod crash;
 mod dev;
 mod errors;
+mod evict;
 mod farm;
 mod ledger;
 mod model;

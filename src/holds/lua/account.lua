@@ -43,17 +43,20 @@ local function done(E, hold, outcome)
 end
 
 -- What the ledger has of an account that is not here, or only of an older era: its state, its open holds and what stands beside
--- them. It counts if it was read in this era. Answers the account, false if the ledger has none, nil if it must be read (again).
+-- them. It counts if it was read in this era, and not before the ledger had all of every account that was dropped since. Answers the
+-- account, false if the ledger has none, nil if it must be read (again).
 local function load_account(op)
   if op.load == '' then return nil end
-  local epoch, known, at = take('>i7B', op.load)
+  local epoch, n, known, at = take('>i7i7B', op.load)
   if string.format('%.0f', epoch) ~= ARGV[1] then return nil end
+  if n < tonumber(call('HGET', KEYS[1], 'evict_n') or 0) then return nil end
   if known == 0 then return false end
-  local state, spent, count
-  state, spent, at = take('>I2c0I2c0', op.load, at)
+  local changed_here, state, spent, count
+  changed_here, state, spent, at = take('>BI2c0I2c0', op.load, at)
   local A = read_account(op.key, state)
-  -- Holds that ended before the loading are known to the ledger only; a reserve with such an id must ask it for as long as it may repeat.
-  A.ask_until = A.stored_clock + REPEAT_WINDOW
+  -- Holds that ended in an older era are known to the ledger only; a reserve with such an id must ask it for as long as it may repeat.
+  -- Those of this era have their keys, and a state of this era says itself until when it asks.
+  if changed_here == 0 then A.ask_until = A.stored_clock + REPEAT_WINDOW end
   A.sent, A.closing, count, at = take('>I2c0I2c0I4', op.load, at)
   if A.closing == '' then A.closing = nil end
   for _ = 1, count do
@@ -77,7 +80,7 @@ end
 local function find_account(op)
   local A, field = accounts[op.key], op.dkey and 'h:' .. op.id or 's'
   if A == nil then
-    local got = call('HMGET', op.key, 's', 'e', 'q', field)
+    local got = call('HMGET', op.key, 's', 'e', field)
     if got[2] ~= ERA then
       A = load_account(op)
       if A == nil then return nil end
@@ -85,8 +88,7 @@ local function find_account(op)
       return remember(op.key, A)
     end
     A = remember(op.key, read_account(op.key, got[1]))
-    A.ask_until = tonumber(got[3] or 0)
-    if op.dkey then A.holds[op.id] = got[4] and read_hold(got[4], op.id) or false end
+    if op.dkey then A.holds[op.id] = got[3] and read_hold(got[3], op.id) or false end
   elseif A and op.dkey and A.holds[op.id] == nil then
     local raw = not A.fresh and call('HGET', op.key, field)
     A.holds[op.id] = raw and read_hold(raw, op.id) or false

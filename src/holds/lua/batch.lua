@@ -1,5 +1,9 @@
 -- The batch: the fence, the decisions, the line, the writes.
 
+local read_op, write_account
+
+do -- a function has at most 200 locals, and the program is one
+
 local HOLD_KEYS, GRANT_KEYS, ACCOUNT_KEYS = 3, 2, 1
 
 local function keys_of(verb)
@@ -7,7 +11,7 @@ local function keys_of(verb)
   return (verb == V_GRANT or verb == V_REVOKE) and GRANT_KEYS or ACCOUNT_KEYS
 end
 
-local function read_op(raw, place)
+function read_op(raw, place)
   local op = { raw = raw, key = KEYS[place] }
   op.verb, op.actor, op.trace, op.load, op.at = take('>BssI4c0', raw)
   if REPLAYS then op.amount, op.instant, op.created, op.before, op.made, op.at = take('>i7i7i7i7I2c0', raw, op.at) end
@@ -17,6 +21,8 @@ local function read_op(raw, place)
     if count == HOLD_KEYS then op.dkey, op.pkey = KEYS[place + 1], KEYS[place + 2] else op.gkey = KEYS[place + 1] end
   end
   return op, place + count
+end
+
 end
 
 -- New credits and new holds stop at the soft bound of the ledger's backlog, everything at the hard one.
@@ -71,6 +77,8 @@ local function prepare(A)
   return pack('>sI7I2', A.id, A.seq, #A.packed)
 end
 
+do
+
 local function write_hold(A, h)
   if h.state ~= OPEN then
     if h.was_open then call('HDEL', A.key, 'h:' .. h.id) end
@@ -82,41 +90,34 @@ local function write_hold(A, h)
 end
 
 -- The fields of its hash, in one call.
-local function fields_of(A)
+local function write_fields(A)
   local list = { 's', A.packed }
   local function add(name, value) list[#list + 1], list[#list + 2] = name, value end
-  if A.fresh then
-    add('e', ERA)
-    add('q', string.format('%.0f', A.ask_until))
-  end
+  if A.fresh then add('e', ERA) end
   if A.packed_spent then add('x', A.packed_spent) end
   if A.sent then add('c', A.sent) end
   if A.closing then add('z', A.closing) end
   for _, h in pairs(A.holds) do
     if h and h.dirty and h.state == OPEN then add('h:' .. h.id, pack_hold(h)) end
   end
-  return list
+  -- Lua unpacks a bounded number of values.
+  for i = 1, #list, 1000 do call('HSET', A.key, unpack(list, i, min(i + 999, #list))) end
 end
 
--- Lua unpacks a bounded number of values.
-local function set_fields(key, list)
-  for i = 1, #list, 1000 do call('HSET', key, unpack(list, i, min(i + 999, #list))) end
-end
-
-local function write_account(A)
+function write_account(A)
   if A.fresh then call('DEL', A.key) end
-  set_fields(A.key, fields_of(A))
+  write_fields(A)
   for _, h in pairs(A.holds) do
     if h and h.dirty then write_hold(A, h) end
   end
   for key, raw in pairs(A.new_keys or {}) do call('SET', key, raw, 'PX', KEEP_MS) end
-  if A.reindexed then
-    if A.indexed > 0 then
-      call('ZADD', KEYS[3], string.format('%.0f', A.indexed), A.id)
-    else
-      call('ZREM', KEYS[3], A.id)
-    end
+  if A.reindexed and A.indexed > 0 then
+    call('ZADD', KEYS[3], string.format('%.0f', A.indexed), A.id)
+  elseif A.reindexed then
+    call('ZREM', KEYS[3], A.id)
   end
+end
+
 end
 
 local function run()

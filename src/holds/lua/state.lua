@@ -1,6 +1,7 @@
 -- The packed forms of an account, its grants and its holds. Field names stand here and nowhere else.
 
 local ACCOUNT = '>Bi7i7BBi7i7i7I4I4i7i7i7I4I4i7B'
+local PLAIN, ASKING = 1, 2 -- its first byte; behind the grants of an asking one stands until when it asks
 local GRANT = '>I4BBBI2i7i7i7i7s'
 local ROLLOVER = '>i7i7I4'
 
@@ -43,8 +44,9 @@ local function pack_grant(g)
 end
 
 -- next_hold: no open hold ends before it. indexed: this account's place in `due`, never after what is next due; 0 is none.
+-- ask_until: till then holds that ended in an older era may come again, and only the ledger knows them.
 local function read_account(key, raw)
-  local _, seq, clock, state, frozen, debt, overdraft, credit, max_open, open, promised, next_hold, indexed, etag, next_no,
+  local form, seq, clock, state, frozen, debt, overdraft, credit, max_open, open, promised, next_hold, indexed, etag, next_no,
     created, count, at = take(ACCOUNT, raw)
   local grants, free, held, pending = {}, 0, 0, 0
   for i = 1, count do
@@ -56,7 +58,7 @@ local function read_account(key, raw)
   return { key = key, id = sub(key, #BASE + 3), seq = seq, stored_clock = clock, clock = max(clock, NOW), state = state,
     frozen = frozen, debt = debt, overdraft = overdraft, credit = credit, max_open = max_open, open = open, promised = promised,
     next_hold = next_hold, indexed = indexed, etag = etag, next_no = next_no, created = created, grants = grants, holds = {},
-    free = free, held = held, pending = pending, ask_until = 0, dirty = false, packed = false }
+    free = free, held = held, pending = pending, ask_until = form == ASKING and take('>i7', raw, at) or 0, dirty = false, packed = false }
 end
 
 local function new_account(key, overdraft, credit, max_open, sent)
@@ -66,9 +68,11 @@ local function new_account(key, overdraft, credit, max_open, sent)
 end
 
 local function pack_account(A)
-  local parts = { pack(ACCOUNT, 1, A.seq, A.clock, A.state, A.frozen, A.debt, A.overdraft, A.credit, A.max_open, A.open,
+  local asks = A.ask_until > A.clock
+  local parts = { pack(ACCOUNT, asks and ASKING or PLAIN, A.seq, A.clock, A.state, A.frozen, A.debt, A.overdraft, A.credit, A.max_open, A.open,
     A.promised, A.next_hold, A.indexed, A.etag, A.next_no, A.created, #A.grants) }
   for i, g in ipairs(A.grants) do parts[i + 1] = pack_grant(g) end
+  if asks then parts[#parts + 1] = pack('>i7', A.ask_until) end
   return concat(parts)
 end
 

@@ -41,6 +41,26 @@ pub struct State {
     pub grants: Vec<GrantBalance>,
 }
 
+/// How long the beginning of a state is that [`head`] reads.
+pub const HEAD_BYTES: usize = 17;
+
+/// The beginning of an account's state. Its bytes are others after the next event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// When the state was last written.
+    pub clock: Micros,
+    /// Events of the account are in quarantine.
+    pub frozen: bool,
+}
+
+/// Reads the beginning of an account's state.
+pub fn head(bytes: &[u8]) -> Result<Head, Malformed> {
+    let mut r = Reader(bytes);
+    let (_form, _sequence, clock) = (r.byte()?, r.uint(7)?, r.int(7)?);
+    let (_standing, frozen) = (r.byte()?, r.byte()? == 1);
+    Ok(Head { clock, frozen })
+}
+
 /// Reads an account's state.
 pub fn state(bytes: &[u8]) -> Result<State, Malformed> {
     let mut r = Reader(bytes);

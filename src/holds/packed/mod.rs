@@ -7,7 +7,7 @@ mod event;
 mod hold;
 
 pub use self::{
-    account::{Answer, GrantBalance, State, answer, state},
+    account::{Answer, GrantBalance, HEAD_BYTES, State, answer, head, state},
     event::{event, event_account, event_outcome},
     hold::{hold, pack_hold_request},
 };

@@ -1,5 +1,6 @@
 -- One statement, so that the cursor and the account are of one instant.
-select p.current_epoch, p.epoch, p.n, a.image, a.spent_grants,
+select p.epoch, p.n, a.image, a.spent_grants,
+    (select epoch from events where account_id = $1 and sequence = a.sequence) as last_epoch,
     (select raw from events where account_id = $1 and deed = 'created') as created,
     (select raw from events where account_id = $1 and deed = 'closed') as closed,
     (select array_agg(hold_id order by sequence) from holds where account_id = $1 and state = 'open') as hold_ids,

@@ -96,6 +96,22 @@ async fn random_sequences() {
     compare(stack, from_environment("OPS", 50_000), quiet).await;
 }
 
+/// The same while every account is dropped as idle again and again, often between a call and its repeat.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn random_sequences_while_accounts_are_dropped() {
+    const ROUNDS_BETWEEN: u64 = 2;
+    let stack = Stack::start_with_test_clock().await;
+    let evict = |stack: &Arc<Stack>, round: u64| -> BoxFuture<'static, ()> {
+        let stack = stack.clone();
+        Box::pin(async move {
+            if round % ROUNDS_BETWEEN == ROUNDS_BETWEEN - 1 {
+                assert!(stack.evict().await > 0, "no account was dropped");
+            }
+        })
+    };
+    compare(stack, from_environment("IDLE_OPS", 8_000), evict).await;
+}
+
 /// The same while Redis forgets everything again and again, once the ledger has it: every account is loaded anew, and no answer
 /// shows it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -2,7 +2,8 @@
 //!
 //! A line is a call and, after `=>`, words that must be in its answer: a reason, `key=value`, `field=name`. Beyond those
 //! words each answer must be the model's. `+1h` moves the clock. `freeze` and `unfreeze` do what quarantine does; `forget`
-//! drops what Redis remembers of ended holds and of grants, as it does by itself some time after the windows. `ledger stops`
+//! drops what Redis remembers of ended holds and of grants, as it does by itself some time after the windows. `evict` drops idle accounts
+//! from Redis (`dropped` or `kept` says whether the table's is among them), `lose` everything that Redis has. `ledger stops`
 //! keeps Postgres from taking rows, until `ledger goes-on`. After ` # ` stands the rule. At its end the table's account is compared with the model whole, and with the sums of its ledger rows.
 //!
 //! Lines that begin with `|` are sent at once; the numbers of their answers tell the order in which the model does the same.
@@ -153,6 +154,11 @@ impl<'a> Table<'a> {
             }
             "freeze" | "unfreeze" => return self.freeze(verb == "freeze").await,
             "forget" => return self.forget().await,
+            "evict" => self.evict().await,
+            "lose" => {
+                self.stack.forget().await;
+                return Ok(());
+            }
             "ledger" => {
                 self.ledger(line.name() == "stops").await;
                 return Ok(());
@@ -300,6 +306,14 @@ impl<'a> Table<'a> {
             locked.await.expect("a lock");
             self.lock = Some(client);
         }
+    }
+
+    /// Idle accounts go; says what became of this one.
+    async fn evict(&self) -> Vec<String> {
+        self.stack.evict().await;
+        let there = self.stack.service.holds().snapshot(&self.account_id).await;
+        let kept = there.expect("Redis answers").is_some();
+        vec![if kept { "kept" } else { "dropped" }.into()]
     }
 
     /// Redis counts the lives of these keys on its own clock, which the test clock does not move.

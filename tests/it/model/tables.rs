@@ -6,6 +6,7 @@ mod accounts;
 mod amounts;
 mod commits;
 mod debt;
+mod evictions;
 mod grants;
 mod holds;
 mod postings;
@@ -32,6 +33,7 @@ fn every_rule_has_a_line_in_a_table() {
         include_str!("tables/amounts.rs"),
         include_str!("tables/commits.rs"),
         include_str!("tables/debt.rs"),
+        include_str!("tables/evictions.rs"),
         include_str!("tables/grants.rs"),
         include_str!("tables/holds.rs"),
         include_str!("tables/postings.rs"),

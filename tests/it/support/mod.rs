@@ -180,6 +180,31 @@ impl Stack {
         self.redis_says("FLUSHALL").await;
     }
 
+    /// Drops from Redis every account that the ledger has, as if all had been idle for long; says how many.
+    pub async fn evict(&self) -> u64 {
+        self.drain().await;
+        let instruments = Metrics::local().expect("metrics").instruments();
+        let mut dropped = 0;
+        for partition in 0..self.service.holds().partitions() {
+            let (holds, ledger) = (self.service.holds().clone(), self.service.ledger().clone());
+            let mut evictor = reconcile::Evictor::new(
+                partition,
+                holds,
+                ledger,
+                instruments.clone(),
+                Duration::ZERO,
+            );
+            loop {
+                let turn = evictor.step().await.expect("both stores answer");
+                dropped += turn.dropped;
+                if turn.round_over {
+                    break;
+                }
+            }
+        }
+        dropped
+    }
+
     /// One command of an operator's.
     pub async fn redis_says(&self, command: &str) {
         let client = redis::Client::open(self.redis.url()).expect("a URL");

@@ -90,6 +90,7 @@ fn function(line: &str, lua: bool) -> Option<&str> {
     }
     match words[..] {
         ["local", "function", name, ..] if line.starts_with("local") => Some(name),
+        ["function", name, ..] if line.starts_with("function") => Some(name),
         ["verbs", name, "function", ..] if line.starts_with("verbs") => Some(name),
         _ => None,
     }

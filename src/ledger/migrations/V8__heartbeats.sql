@@ -1,4 +1,4 @@
--- 7. Who is alive.
+-- 8. Who is alive.
 --
 -- A serving process says here, partition by partition, up to which era it has nothing left to replay. A recovery that has opened a
 -- partition for replays waits for all that were seen a moment ago, before it lets callers in.
