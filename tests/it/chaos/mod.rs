@@ -1,0 +1,41 @@
+//! The harness that tries to break the promise: real processes, real stores, faults keyed on counts of acknowledgements.
+//!
+//! `client` works and keeps its `journal`, `strike` breaks something meanwhile, `world` heals, `verdict` compares the ledger with the
+//! journals, `table` tells. Nothing here knows how the service recovers.
+
+mod client;
+mod fault;
+mod journal;
+mod process;
+mod proxy;
+mod run;
+mod strike;
+mod table;
+mod verdict;
+mod world;
+
+use holdbook::dev::{PostgresConfig, PostgresServer};
+
+use crate::{model::from_environment, support};
+
+/// RUNS (default: the first faults once each) from SEED: `make chaos` sets both.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn short() {
+    let (runs, seed) = (from_environment("RUNS", 6), from_environment("SEED", 7));
+    println!("chaos: SEED={seed} RUNS={runs}");
+    let config = PostgresConfig {
+        dir: support::scratch("chaos-postgres"),
+        fresh: true,
+        port: None,
+        settings: Vec::new(),
+    };
+    let postgres = PostgresServer::start(config)
+        .await
+        .expect("a Postgres of the harness' own");
+    let table = run::all(postgres, runs, seed).await;
+    println!("{table}");
+    assert!(
+        table.is_as_promised(),
+        "SEED={seed} RUNS={runs} shows it again"
+    );
+}
