@@ -31,12 +31,14 @@ pub struct Hand<'a> {
 impl Hand<'_> {
     /// Breaks something and puts it back; the service is left to recover by itself.
     pub async fn strike(mut self, fault: Fault) -> Struck {
-        let mut epoch = self.world.epoch().await;
         let answers = self.answers;
         if matches!(fault, Fault::StaleReplicaPromoted | Fault::FailedBack) {
             self.world.follow().await;
+            // A first replica gives the primary another replication id: that alone is a recovery.
+            self.world.opened().await;
         }
         self.acknowledged(100, 100).await;
+        let mut epoch = self.world.epoch().await;
         let mut before = answers.count();
         let seen = match fault {
             Fault::ServingKilled => self.kill_serving().await,

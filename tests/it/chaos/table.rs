@@ -40,6 +40,15 @@ impl Table {
         self.rows.entry(fault).or_default().void += 1;
     }
 
+    /// A run that never ends keeps no promise.
+    pub fn hangs(&mut self, sort: &Sort, which: String) {
+        let row = self.rows.entry(sort.fault).or_default();
+        row.runs += 1;
+        row.mismatched += 1;
+        let name = sort.name;
+        self.findings.push(format!("{name}: hangs: {which}"));
+    }
+
     pub fn add(&mut self, sort: &Sort, seed: u64, verdict: &Verdict, recovered: Duration) {
         let row = self.rows.entry(sort.fault).or_default();
         row.runs += 1;

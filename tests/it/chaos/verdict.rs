@@ -1,6 +1,9 @@
 //! The ledger against the clients' books, once everything is healed and drained.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    fmt,
+};
 
 use tokio_postgres::Client;
 
@@ -29,12 +32,29 @@ pub struct Book {
 #[derive(Debug, Default)]
 pub struct Verdict {
     pub acknowledged: u64,
-    /// Acknowledged before the fault; not in the ledger as they were acknowledged then.
+    /// Acknowledged before the fault and not in the ledger as they were acknowledged then, or not at all.
     pub rolled_back: u64,
     pub lost_applied: Vec<String>,
     pub lost_ledger: Vec<String>,
+    /// Accounts that lost something.
+    pub lost_in: HashSet<String>,
     pub doubled: Vec<String>,
     pub mismatched: Vec<String>,
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} acknowledged, {} rolled back, lost APPLIED {}, LEDGER {}, doubled {}, mismatched {}",
+            self.acknowledged,
+            self.rolled_back,
+            self.lost_applied.len(),
+            self.lost_ledger.len(),
+            self.doubled.len(),
+            self.mismatched.len()
+        )
+    }
 }
 
 impl Book {
@@ -126,10 +146,11 @@ pub fn compare(book: &Book, journal: &Journal, before: u64, epoch: i64) -> Verdi
             .map(|sequence| (deed.account.clone(), *sequence))
             .collect();
         let gone = events.iter().all(|place| book.events[place].epoch > epoch);
-        if *number <= before && gone {
+        if gone && (*number <= before || events.is_empty()) {
             verdict.rolled_back += 1;
         }
         if events.is_empty() {
+            verdict.lost_in.insert(deed.account.clone());
             broken.insert((deed.account.clone(), deed.id.clone()));
             let lost = if entry.ledger {
                 &mut verdict.lost_ledger

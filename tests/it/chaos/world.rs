@@ -3,7 +3,7 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use holdbook::{
-    dev::{AppendFsync, PostgresServer, RedisConfig, RedisServer},
+    dev::{AppendFsync, PostgresConfig, PostgresServer, RedisConfig, RedisServer},
     holds, ledger,
     proto::{
         CreateAccountRequest, GetBalanceRequest, GrantCreditsRequest, GrantKind,
@@ -57,16 +57,28 @@ pub async fn connect(client: &redis::Client) -> redis::aio::MultiplexedConnectio
     connecting.await.expect("Redis answers")
 }
 
+/// The harness' own Postgres; each run has a database of its own in it.
+pub async fn postgres() -> PostgresServer {
+    let config = PostgresConfig {
+        dir: support::scratch("chaos-postgres"),
+        fresh: true,
+        port: None,
+        settings: Vec::new(),
+    };
+    let starting = PostgresServer::start(config);
+    starting.await.expect("a private Postgres")
+}
+
 impl World {
     /// `slow`: the ledger follows at a distance, so that there is something to roll back.
-    pub async fn start(postgres: PostgresServer, name: &str, slow: bool) -> Self {
+    pub async fn start(postgres: PostgresServer, folder: PathBuf, slow: bool) -> Self {
+        let name = format!("chaos{}", uuid::Uuid::new_v4().simple());
         postgres
-            .create_database(name)
+            .create_database(&name)
             .await
             .expect("a database of this run's own");
-        let postgres_url = postgres.url_of(name);
+        let postgres_url = postgres.url_of(&name);
         ledger::migrate(&postgres_url).await.expect("migrations");
-        let folder = support::scratch("chaos");
         std::fs::create_dir_all(&folder).expect("a folder for logs");
         let redis = redis(folder.join("redis")).await;
         let proxy = Proxy::start(redis.port()).await;
@@ -270,17 +282,18 @@ impl World {
         port
     }
 
-    /// Ends everything; the Postgres goes on to the next run.
-    pub async fn stop(mut self) -> PostgresServer {
-        for process in &mut self.processes {
-            process.stop().await;
-        }
+    /// Ends everything; the Postgres goes on to the next run. `keep`: the logs stay, for whoever looks into a finding.
+    pub async fn stop(mut self, keep: bool) -> PostgresServer {
+        let [one, other] = &mut self.processes;
+        tokio::join!(one.stop(), other.stop());
         self.redis.stop().await.expect("Redis stops");
         if let Some(mut other) = self.other.take() {
             other.stop().await.expect("Redis stops");
         }
-        // A folder that stays behind is only untidy.
-        let _ = std::fs::remove_dir_all(&self.folder);
+        if !keep {
+            // A folder that stays behind is only untidy.
+            let _ = std::fs::remove_dir_all(&self.folder);
+        }
         self.postgres
     }
 }
