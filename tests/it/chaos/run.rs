@@ -29,8 +29,8 @@ const VOID_MAX: u64 = 10;
 /// What a run came to; none without an effect.
 type Came = Option<(Verdict, Duration)>;
 
-/// RUNS runs, the least used fault first.
-pub async fn all(runs: u64, seed: u64) -> Table {
+/// RUNS runs, the least used fault first, of those whose name contains `only`.
+pub async fn all(runs: u64, seed: u64, only: &str) -> Table {
     let mut table = Table::default();
     let mut postgres = world::postgres().await;
     let (mut done, mut void) = (0, 0);
@@ -38,7 +38,7 @@ pub async fn all(runs: u64, seed: u64) -> Table {
         if done == runs {
             break;
         }
-        let sort = table.least_used();
+        let sort = table.least_used(only);
         let run_seed = seed.wrapping_mul(1_000_003).wrapping_add(try_no);
         let folder = support::scratch("chaos");
         let running = one(postgres, sort, run_seed, folder.clone());
