@@ -36,6 +36,8 @@ pub enum Applied {
 pub enum Effect {
     /// Whoever strikes has seen it.
     AtOnce,
+    /// Callers had calls without a certain outcome.
+    Noticed,
     /// A partition was opened anew.
     NewEra,
     /// Something acknowledged, and not in the ledger yet, went back.
@@ -67,10 +69,10 @@ const BOTH_LOST: Applied = Applied::MayBeLost("Redis and who acknowledged are bo
 /// Every fault, the most telling first.
 pub const ALL: &[Sort] = &{
     use Applied::Kept;
-    use Effect::{AtOnce, NewEra, RolledBack};
+    use Effect::{AtOnce, NewEra, Noticed, RolledBack};
     use Fault::*;
     [
-        sort(ServingKilled, "serving process killed", AtOnce, Kept),
+        sort(ServingKilled, "serving process killed", Noticed, Kept),
         // With its file written at every answer it comes back with all that it acknowledged.
         sort(RedisKilled, "Redis killed", NewEra, Kept),
         sort(RedisFlushed, "FLUSHALL", RolledBack, UNTIL_REPLAYED),
@@ -98,7 +100,7 @@ pub const ALL: &[Sort] = &{
             RolledBack,
             UNTIL_REPLAYED,
         ),
-        sort(CutAfterServer, "replies cut", AtOnce, Kept),
+        sort(CutAfterServer, "replies cut", Noticed, Kept),
         sort(PostgresKilled, "Postgres killed", AtOnce, Kept),
         sort(StreamDeleted, "stream deleted", RolledBack, UNTIL_REPLAYED),
         // What the account did is in the stream: it is loaded once the ledger has that.
@@ -106,12 +108,12 @@ pub const ALL: &[Sort] = &{
         sort(
             ServingPaused,
             "serving process stopped for a while",
-            AtOnce,
+            Noticed,
             Kept,
         ),
         sort(PostgresStopped, "Postgres down for a while", AtOnce, Kept),
-        sort(CutBeforeServer, "requests cut", AtOnce, Kept),
-        sort(RedisPaused, "Redis stopped for a while", AtOnce, Kept),
+        sort(CutBeforeServer, "requests cut", Noticed, Kept),
+        sort(RedisPaused, "Redis stopped for a while", Noticed, Kept),
         sort(PostgresPaused, "Postgres stopped for a while", AtOnce, Kept),
         sort(ProgramFlushed, "SCRIPT FLUSH, FUNCTION FLUSH", AtOnce, Kept),
         sort(

@@ -33,6 +33,7 @@ type Came = Option<(Verdict, Duration)>;
 pub async fn all(runs: u64, seed: u64, only: &str) -> Table {
     let mut table = Table::default();
     let mut postgres = world::postgres().await;
+    let mut folders = vec![postgres.dir().to_path_buf()];
     let (mut done, mut void) = (0, 0);
     for try_no in 1.. {
         if done == runs {
@@ -52,6 +53,7 @@ pub async fn all(runs: u64, seed: u64, only: &str) -> Table {
             );
             // The old one ends with the run that held it.
             postgres = world::postgres().await;
+            folders.push(postgres.dir().to_path_buf());
             (done, void) = (done + 1, 0);
             continue;
         };
@@ -70,6 +72,10 @@ pub async fn all(runs: u64, seed: u64, only: &str) -> Table {
         }
     }
     postgres.stop().await.expect("Postgres stops");
+    for folder in folders {
+        // A folder that stays behind is only untidy.
+        let _ = std::fs::remove_dir_all(folder);
+    }
     table
 }
 
@@ -118,6 +124,7 @@ async fn one(
     let effect = struck.seen
         && match sort.effect {
             Effect::AtOnce => true,
+            Effect::Noticed => journal.unknown > 0,
             Effect::NewEra => world.epoch().await > first_epoch,
             Effect::RolledBack => verdict.rolled_back > 0,
         };

@@ -72,14 +72,12 @@ impl Hand<'_> {
             Fault::PostgresKilled => {
                 self.world.postgres.kill().await.expect("killed");
                 answers.more_of_any(20).await;
-                self.world.postgres.restart().await.expect("it comes back");
-                true
+                self.postgres_comes_back().await
             }
             Fault::PostgresStopped => {
                 self.world.postgres.stop().await.expect("stopped");
                 self.any(200, 200).await;
-                self.world.postgres.restart().await.expect("it comes back");
-                true
+                self.postgres_comes_back().await
             }
             Fault::PostgresPaused => self.pause_postgres().await,
             Fault::ServingPaused => self.pause_serving().await,
@@ -167,6 +165,16 @@ impl Hand<'_> {
         let seen = state_of(pid) == Some('T');
         signal("CONT", pid).await;
         seen
+    }
+
+    /// Says whether it was away until now.
+    async fn postgres_comes_back(&mut self) -> bool {
+        let url = &self.world.postgres_url;
+        let away = tokio_postgres::connect(url, tokio_postgres::NoTls)
+            .await
+            .is_err();
+        self.world.postgres.restart().await.expect("it comes back");
+        away
     }
 
     async fn pause_postgres(&mut self) -> bool {
