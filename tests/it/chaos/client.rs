@@ -233,8 +233,9 @@ fn certain(status: &Status) -> Outcome {
         Code::Unavailable | Code::Unknown | Code::Cancelled | Code::DeadlineExceeded => {
             Outcome::Unknown
         }
-        // The transport's own, not the service's.
-        Code::Internal if reason.is_empty() => Outcome::Unknown,
+        // Each refusal of the service says its reason: this is the transport's own, such as RESOURCE_EXHAUSTED of a connection that a
+        // stopped server hangs up on, because too many of its callers had given up.
+        _ if reason.is_empty() => Outcome::Unknown,
         code => Outcome::Refused(format!("{code:?} {reason}: {}", status.message())),
     }
 }
