@@ -5,6 +5,7 @@ PYTHON := .venv/bin/python
 BUF    := .venv/bin/buf
 OPS    ?= 50000
 SEED   ?= $(shell date +%s)
+RUNS   ?= 200
 TRACE  ?= tests/data/gpu-jobs-300.csv
 
 # `check` promises an order, and two cargo builds at once only wait for each other.
@@ -69,9 +70,12 @@ fmt: ## Format the code
 
 # --- longer runs -----------------------------------------------------------------------------------------------------
 
-.PHONY: model replay outage sabotage bench-smoke
+.PHONY: model chaos replay outage sabotage bench-smoke
 model: setup-run ## Random operations against the reference model: OPS=1000000 SEED=7
 	OPS=$(OPS) SEED=$(SEED) $(CARGO) test --locked --test it model::random_sequences -- --nocapture --exact
+
+chaos: setup-run ## Break real processes and stores under load, compare the ledger with the clients' journals: RUNS=200 SEED=7 FAULT=stale
+	FAULT="$(FAULT)" RUNS=$(RUNS) SEED=$(SEED) $(CARGO) test --locked --test it chaos::short -- --nocapture --exact
 
 replay: setup-run ## Meter a job trace on a private stack: TRACE=FILE
 	@test -f "$(TRACE)" || { echo "make replay TRACE=FILE: no such file: '$(TRACE)'" >&2; exit 2; }

@@ -2,6 +2,7 @@
 
 mod audit;
 mod backpressure;
+mod chaos;
 mod cli;
 mod crash;
 mod dev;

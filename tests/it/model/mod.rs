@@ -27,6 +27,7 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 
 use crate::support::Stack;
+pub use dice::Dice;
 use lane::FreezeHook;
 use operation::Clients;
 use reference::Settings;
@@ -45,7 +46,7 @@ const SETTINGS: Settings = Settings {
     refund_ttl: 30 * DAY,
 };
 
-fn from_environment(name: &str, default: u64) -> u64 {
+pub fn from_environment(name: &str, default: u64) -> u64 {
     match env::var(name) {
         Ok(text) => text
             .parse()

@@ -1,0 +1,126 @@
+//! The faults: what each is, and what section 7 of the design promises under it. How they are done is `strike`'s.
+
+/// What is broken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Fault {
+    ServingKilled,
+    RedisKilled,
+    RedisFlushed,
+    StaleReplicaPromoted,
+    OldFileRestored,
+    RedisEmpty,
+    FailedBack,
+    CutAfterServer,
+    PostgresKilled,
+    StreamDeleted,
+    AccountDeleted,
+    ServingPaused,
+    PostgresStopped,
+    CutBeforeServer,
+    RedisPaused,
+    PostgresPaused,
+    ProgramFlushed,
+    FlushedAndServingKilled,
+}
+
+/// Whether the promise lets an acknowledged APPLIED operation be lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Applied {
+    Kept,
+    /// For the reason given.
+    MayBeLost(&'static str),
+}
+
+/// How it is known that a fault did what its name says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Whoever strikes has seen it.
+    AtOnce,
+    /// Callers had calls without a certain outcome.
+    Noticed,
+    /// A partition was opened anew.
+    NewEra,
+    /// Something acknowledged, and not in the ledger yet, went back.
+    RolledBack,
+}
+
+/// What stands behind a fault.
+pub struct Sort {
+    pub fault: Fault,
+    pub name: &'static str,
+    pub effect: Effect,
+    pub applied: Applied,
+}
+
+const fn sort(fault: Fault, name: &'static str, effect: Effect, applied: Applied) -> Sort {
+    Sort {
+        fault,
+        name,
+        effect,
+        applied,
+    }
+}
+
+/// What stands in section 7 as kept, and needs the processes' second copy and its replay.
+const UNTIL_REPLAYED: Applied = Applied::MayBeLost("there is no second copy yet");
+/// The one exception of section 7.
+const BOTH_LOST: Applied = Applied::MayBeLost("Redis and who acknowledged are both lost");
+
+/// Every fault, the most telling first.
+pub const ALL: &[Sort] = &{
+    use Applied::Kept;
+    use Effect::{AtOnce, NewEra, Noticed, RolledBack};
+    use Fault::*;
+    [
+        sort(ServingKilled, "serving process killed", Noticed, Kept),
+        // With its file written at every answer it comes back with all that it acknowledged.
+        sort(RedisKilled, "Redis killed", NewEra, Kept),
+        sort(RedisFlushed, "FLUSHALL", RolledBack, UNTIL_REPLAYED),
+        sort(
+            StaleReplicaPromoted,
+            "stale replica promoted, old primary answers",
+            RolledBack,
+            UNTIL_REPLAYED,
+        ),
+        sort(
+            OldFileRestored,
+            "old append-only file restored",
+            RolledBack,
+            UNTIL_REPLAYED,
+        ),
+        sort(
+            RedisEmpty,
+            "Redis restarted empty",
+            RolledBack,
+            UNTIL_REPLAYED,
+        ),
+        sort(
+            FailedBack,
+            "fail-back to the same server with older data",
+            RolledBack,
+            UNTIL_REPLAYED,
+        ),
+        sort(CutAfterServer, "replies cut", Noticed, Kept),
+        sort(PostgresKilled, "Postgres killed", AtOnce, Kept),
+        sort(StreamDeleted, "stream deleted", RolledBack, UNTIL_REPLAYED),
+        // What the account did is in the stream: it is loaded once the ledger has that.
+        sort(AccountDeleted, "account deleted", AtOnce, Kept),
+        sort(
+            ServingPaused,
+            "serving process stopped for a while",
+            Noticed,
+            Kept,
+        ),
+        sort(PostgresStopped, "Postgres down for a while", AtOnce, Kept),
+        sort(CutBeforeServer, "requests cut", Noticed, Kept),
+        sort(RedisPaused, "Redis stopped for a while", Noticed, Kept),
+        sort(PostgresPaused, "Postgres stopped for a while", AtOnce, Kept),
+        sort(ProgramFlushed, "SCRIPT FLUSH, FUNCTION FLUSH", AtOnce, Kept),
+        sort(
+            FlushedAndServingKilled,
+            "FLUSHALL, and a serving process killed",
+            RolledBack,
+            BOTH_LOST,
+        ),
+    ]
+};

@@ -1,0 +1,159 @@
+//! One run: load, a fault, healing, and the comparison.
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use holdbook::{dev::PostgresServer, domain::credits::Credits};
+use tokio::{
+    sync::watch,
+    task::JoinSet,
+    time::{Instant, timeout},
+};
+
+use super::{
+    client::Client,
+    fault::{Effect, Sort},
+    journal::{Answers, Journal},
+    strike::{Hand, Struck},
+    table::Table,
+    verdict::{self, Book, Verdict},
+    world::{self, World},
+};
+use crate::{model::Dice, support};
+
+const CLIENTS: u64 = 16;
+/// A run that takes longer hangs: that is a finding, not a measurement.
+const HANGS: Duration = Duration::from_secs(90);
+/// A fault that shows no effect so often does not do what it says.
+const VOID_MAX: u64 = 10;
+
+/// What a run came to; none without an effect.
+type Came = Option<(Verdict, Duration)>;
+
+/// RUNS runs, the least used fault first, of those whose name contains `only`.
+pub async fn all(runs: u64, seed: u64, only: &str) -> Table {
+    let mut table = Table::default();
+    let mut postgres = world::postgres().await;
+    let mut folders = vec![postgres.dir().to_path_buf()];
+    let (mut done, mut void) = (0, 0);
+    for try_no in 1.. {
+        if done == runs {
+            break;
+        }
+        let sort = table.least_used(only);
+        let run_seed = seed.wrapping_mul(1_000_003).wrapping_add(try_no);
+        let folder = support::scratch("chaos");
+        let running = one(postgres, sort, run_seed, folder.clone());
+        let came = timeout(HANGS, running).await;
+        let Ok((back, came)) = came else {
+            let name = sort.name;
+            println!("{done}: {name} (run {run_seed}): HANGS");
+            table.hangs(
+                sort,
+                format!("run {run_seed}, logs in {}", folder.display()),
+            );
+            // The old one ends with the run that held it.
+            postgres = world::postgres().await;
+            folders.push(postgres.dir().to_path_buf());
+            (done, void) = (done + 1, 0);
+            continue;
+        };
+        postgres = back;
+        if let Some((verdict, recovered)) = came {
+            println!(
+                "{done}: {} (run {run_seed}): {verdict}, recovered in {recovered:?}",
+                sort.name
+            );
+            table.add(sort, run_seed, &verdict, recovered);
+            (done, void) = (done + 1, 0);
+        } else {
+            table.void(sort.fault);
+            void += 1;
+            assert!(void < VOID_MAX, "{} shows no effect", sort.name);
+        }
+    }
+    postgres.stop().await.expect("Postgres stops");
+    for folder in folders {
+        // A folder that stays behind is only untidy.
+        let _ = std::fs::remove_dir_all(folder);
+    }
+    table
+}
+
+async fn one(
+    postgres: PostgresServer,
+    sort: &Sort,
+    seed: u64,
+    folder: PathBuf,
+) -> (PostgresServer, Came) {
+    let mut dice = Dice::new(seed, 0);
+    let slow = sort.effect == Effect::RolledBack || dice.chance(30);
+    let mut world = World::start(postgres, folder, slow).await;
+    let first_epoch = world.epoch().await;
+    let answers = Arc::new(Answers::new());
+    let (stop, stopped) = watch::channel(false);
+    let mut working = JoinSet::new();
+    for lane in 0..CLIENTS {
+        let (doors, accounts) = (world.doors(), Arc::clone(&world.accounts));
+        let client = Client::new(seed, lane, doors, Arc::clone(&answers), accounts);
+        working.spawn(client.work(stopped.clone()));
+    }
+
+    let hand = Hand {
+        world: &mut world,
+        answers: &answers,
+        dice: &mut dice,
+    };
+    let struck = hand.strike(sort.fault).await;
+    let since = Instant::now();
+    world.opened().await;
+    let recovered = since.elapsed();
+    answers.more_acknowledged(150).await;
+
+    stop.send_replace(true);
+    let mut settling = JoinSet::new();
+    for client in working.join_all().await {
+        settling.spawn(client.settle());
+    }
+    let mut journal = Journal::default();
+    for one in settling.join_all().await {
+        journal.add(one);
+    }
+    world.drained().await;
+    let mut verdict = judge(&world, &journal, &struck).await;
+    verdict.mismatched.extend(world.audit().await);
+    let effect = struck.seen
+        && match sort.effect {
+            Effect::AtOnce => true,
+            Effect::Noticed => journal.unknown > 0,
+            Effect::NewEra => world.epoch().await > first_epoch,
+            Effect::RolledBack => verdict.rolled_back > 0,
+        };
+    let keep = !verdict.mismatched.is_empty() || !verdict.doubled.is_empty();
+    (
+        world.stop(keep).await,
+        effect.then_some((verdict, recovered)),
+    )
+}
+
+async fn judge(world: &World, journal: &Journal, struck: &Struck) -> Verdict {
+    let said = world.balances().await;
+    let ledger = world.ledger().await;
+    let book = Book::read(&ledger).await;
+    let mut verdict = verdict::compare(&book, journal, struck.before, struck.epoch);
+    let booked = verdict::balances(&ledger).await;
+    for (account, (free, held, debt)) in said {
+        let micros = |text: &String| Credits::parse(text).map(Credits::micro).ok();
+        let said = [&free, &held, &debt].map(micros);
+        let (free, held, debt) = booked[&account];
+        // A release or a commit that was lost leaves its hold open; else all holds have ended.
+        if said != [Some(free), Some(held), Some(debt)]
+            || (held != 0 && !verdict.lost_in.contains(&account))
+        {
+            verdict.mismatched.push(format!(
+                "{account}: the service says {said:?}, the ledger {:?}",
+                (free, held, debt)
+            ));
+        }
+    }
+    verdict
+}

@@ -1,0 +1,144 @@
+//! What the runs came to, by fault.
+
+use std::{collections::HashMap, fmt, time::Duration};
+
+use super::{
+    fault::{ALL, Applied, Fault, Sort},
+    verdict::Verdict,
+};
+
+/// Most findings that are shown of one kind and run.
+const SHOWN_MAX: usize = 5;
+
+#[derive(Default)]
+struct Row {
+    runs: u64,
+    void: u64,
+    acknowledged: u64,
+    rolled_back: u64,
+    lost_applied: u64,
+    lost_ledger: u64,
+    doubled: u64,
+    mismatched: u64,
+    recovered: Vec<Duration>,
+}
+
+#[derive(Default)]
+pub struct Table {
+    rows: HashMap<Fault, Row>,
+    findings: Vec<String>,
+}
+
+impl Table {
+    /// The fault that has had the fewest runs, of those whose name contains `only`.
+    pub fn least_used(&self, only: &str) -> &'static Sort {
+        let runs = |sort: &&Sort| self.rows.get(&sort.fault).map_or(0, |row| row.runs);
+        let named = ALL.iter().filter(|sort| sort.name.contains(only));
+        named
+            .min_by_key(runs)
+            .unwrap_or_else(|| panic!("no fault's name contains {only:?}"))
+    }
+
+    pub fn void(&mut self, fault: Fault) {
+        self.rows.entry(fault).or_default().void += 1;
+    }
+
+    /// A run that never ends keeps no promise.
+    pub fn hangs(&mut self, sort: &Sort, which: String) {
+        let row = self.rows.entry(sort.fault).or_default();
+        row.runs += 1;
+        row.mismatched += 1;
+        let name = sort.name;
+        self.findings.push(format!("{name}: hangs: {which}"));
+    }
+
+    pub fn add(&mut self, sort: &Sort, seed: u64, verdict: &Verdict, recovered: Duration) {
+        let row = self.rows.entry(sort.fault).or_default();
+        row.runs += 1;
+        row.acknowledged += verdict.acknowledged;
+        row.rolled_back += verdict.rolled_back;
+        row.lost_applied += verdict.lost_applied.len() as u64;
+        row.lost_ledger += verdict.lost_ledger.len() as u64;
+        row.doubled += verdict.doubled.len() as u64;
+        row.mismatched += verdict.mismatched.len() as u64;
+        row.recovered.push(recovered);
+        let kinds = [
+            ("lost APPLIED", &verdict.lost_applied),
+            ("lost LEDGER", &verdict.lost_ledger),
+            ("doubled", &verdict.doubled),
+            ("mismatched", &verdict.mismatched),
+        ];
+        for (kind, found) in kinds {
+            if kind == "lost APPLIED" && sort.applied != Applied::Kept {
+                continue;
+            }
+            let shown = found.iter().take(SHOWN_MAX);
+            self.findings
+                .extend(shown.map(|what| format!("{} (run {seed}): {kind}: {what}", sort.name)));
+        }
+    }
+
+    fn sum(&self, of: impl Fn(&Row) -> u64) -> u64 {
+        self.rows.values().map(of).sum()
+    }
+
+    /// Losses that no line of section 7 allows.
+    fn lost_against_the_promise(&self) -> u64 {
+        let kept = ALL.iter().filter(|sort| sort.applied == Applied::Kept);
+        let applied = kept.filter_map(|sort| self.rows.get(&sort.fault));
+        applied.map(|row| row.lost_applied).sum::<u64>() + self.sum(|row| row.lost_ledger)
+    }
+
+    pub fn is_as_promised(&self) -> bool {
+        self.lost_against_the_promise() == 0
+            && self.sum(|row| row.doubled) == 0
+            && self.sum(|row| row.mismatched) == 0
+    }
+}
+
+impl fmt::Display for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for finding in &self.findings {
+            writeln!(f, "{finding}")?;
+        }
+        writeln!(
+            f,
+            "| fault | runs (void) | acknowledged | rolled back | lost APPLIED | lost LEDGER | recovered p50 / max ms |"
+        )?;
+        writeln!(f, "|---|---|---|---|---|---|---|")?;
+        for sort in ALL {
+            let Some(row) = self.rows.get(&sort.fault) else {
+                continue;
+            };
+            let mut times = row.recovered.clone();
+            times.sort_unstable();
+            let at = |index: usize| times.get(index).map_or(0, Duration::as_millis);
+            let allowed = match sort.applied {
+                Applied::Kept => String::new(),
+                Applied::MayBeLost(why) => format!(" ({why})"),
+            };
+            writeln!(
+                f,
+                "| {} | {} ({}) | {} | {} | {}{allowed} | {} | {} / {} |",
+                sort.name,
+                row.runs,
+                row.void,
+                row.acknowledged,
+                row.rolled_back,
+                row.lost_applied,
+                row.lost_ledger,
+                at(times.len() / 2),
+                at(times.len().saturating_sub(1)),
+            )?;
+        }
+        write!(
+            f,
+            "chaos: {} runs, {} acknowledged, {} lost, {} doubled, {} mismatched",
+            self.sum(|row| row.runs),
+            self.sum(|row| row.acknowledged),
+            self.sum(|row| row.lost_applied + row.lost_ledger),
+            self.sum(|row| row.doubled),
+            self.sum(|row| row.mismatched),
+        )
+    }
+}

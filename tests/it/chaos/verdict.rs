@@ -1,0 +1,211 @@
+//! The ledger against the clients' books, once everything is healed and drained.
+
+use std::{
+    collections::{HashMap, HashSet},
+    fmt,
+};
+
+use tokio_postgres::Client;
+
+use super::journal::{Deed, Entry, Journal, Verb};
+
+const MICROS: i64 = 1_000_000;
+
+/// Where an event of the ledger stands, and the credits that it spent or gave.
+struct Event {
+    epoch: i64,
+    name: String,
+    amount: i64,
+}
+
+/// The ledger, by what clients call things.
+pub struct Book {
+    /// Account and hold id to the sequences of the holds of that id.
+    holds: HashMap<(String, String), Vec<i64>>,
+    /// Account and sequence.
+    events: HashMap<(String, i64), Event>,
+    /// Account and deed to the event's sequence.
+    deeds: HashMap<(String, String), i64>,
+}
+
+/// What the comparison found.
+#[derive(Debug, Default)]
+pub struct Verdict {
+    pub acknowledged: u64,
+    /// Acknowledged before the fault and not in the ledger as they were acknowledged then, or not at all.
+    pub rolled_back: u64,
+    pub lost_applied: Vec<String>,
+    pub lost_ledger: Vec<String>,
+    /// Accounts that lost something.
+    pub lost_in: HashSet<String>,
+    pub doubled: Vec<String>,
+    pub mismatched: Vec<String>,
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} acknowledged, {} rolled back, lost APPLIED {}, LEDGER {}, doubled {}, mismatched {}",
+            self.acknowledged,
+            self.rolled_back,
+            self.lost_applied.len(),
+            self.lost_ledger.len(),
+            self.doubled.len(),
+            self.mismatched.len()
+        )
+    }
+}
+
+impl Book {
+    pub async fn read(client: &Client) -> Self {
+        let rows = |sql| async move { client.query(sql, &[]).await.expect("the ledger answers") };
+        let mut holds: HashMap<_, Vec<_>> = HashMap::new();
+        for row in rows("select account_id, hold_id, sequence from holds").await {
+            holds
+                .entry((row.get(0), row.get(1)))
+                .or_default()
+                .push(row.get(2));
+        }
+        let (mut events, mut deeds) = (HashMap::new(), HashMap::new());
+        // What a deed is about is one side of its transfers: never both, so the sum counts nothing twice.
+        let sql = "select e.account_id, e.sequence, e.epoch, e.name, e.deed, coalesce((select sum(t.amount) * 1000000
+                from transfers t where t.account_id = e.account_id and t.sequence = e.sequence
+                and (t.credit = 'spent' or t.debit in ('spent', 'issued'))), 0)::int8 as amount
+            from events e";
+        for row in rows(sql).await {
+            let (account, sequence): (String, i64) = (row.get(0), row.get(1));
+            if let Some(deed) = row.get::<_, Option<String>>("deed") {
+                deeds.insert((account.clone(), deed), sequence);
+            }
+            let event = Event {
+                epoch: row.get("epoch"),
+                name: row.get("name"),
+                amount: row.get("amount"),
+            };
+            events.insert((account, sequence), event);
+        }
+        Self {
+            holds,
+            events,
+            deeds,
+        }
+    }
+
+    fn holds(&self, account: &str, id: &str) -> &[i64] {
+        self.holds
+            .get(&(account.to_owned(), id.to_owned()))
+            .map_or(&[], Vec::as_slice)
+    }
+
+    /// The sequences of the events that stand for a deed.
+    fn find(&self, deed: &Deed) -> Vec<i64> {
+        let named = |text: String| {
+            self.deeds
+                .get(&(deed.account.clone(), text))
+                .copied()
+                .into_iter()
+        };
+        let of_hold = |verb: &str| {
+            let holds = self.holds(&deed.account, &deed.id).iter();
+            holds
+                .flat_map(|sequence| named(format!("h{sequence}/{verb}/{}", deed.part)))
+                .collect()
+        };
+        match deed.verb {
+            Verb::Grant => named(format!("g/{}", deed.id)).collect(),
+            Verb::Reserve | Verb::Charge => self.holds(&deed.account, &deed.id).to_vec(),
+            Verb::Capture | Verb::Commit => of_hold("commit"),
+            Verb::Release => of_hold("ended"),
+            Verb::Refund => of_hold("refund"),
+        }
+    }
+}
+
+/// Compares. `before`: the number of the last acknowledgement before the fault; `epoch`: the newest one before it.
+pub fn compare(book: &Book, journal: &Journal, before: u64, epoch: i64) -> Verdict {
+    let mut verdict = Verdict {
+        acknowledged: journal.entries.len() as u64,
+        ..Verdict::default()
+    };
+    let (mut claimed, mut broken) = (HashSet::new(), HashSet::new());
+    // What the world was set up with.
+    for ((account, deed), sequence) in &book.deeds {
+        if deed == "g/start" {
+            claimed.insert((account.clone(), *sequence));
+        }
+    }
+    for entry in &journal.entries {
+        let Entry { deed, number, .. } = entry;
+        let found = book.find(deed);
+        if found.len() > 1 {
+            verdict.doubled.push(format!("{entry:?}: {found:?}"));
+        }
+        let events: Vec<_> = found
+            .iter()
+            .map(|sequence| (deed.account.clone(), *sequence))
+            .collect();
+        let gone = events.iter().all(|place| book.events[place].epoch > epoch);
+        if gone && (*number <= before || events.is_empty()) {
+            verdict.rolled_back += 1;
+        }
+        if events.is_empty() {
+            verdict.lost_in.insert(deed.account.clone());
+            broken.insert((deed.account.clone(), deed.id.clone()));
+            let lost = if entry.ledger {
+                &mut verdict.lost_ledger
+            } else {
+                &mut verdict.lost_applied
+            };
+            lost.push(format!("{entry:?}"));
+        }
+        for place in events {
+            let event = &book.events[&place];
+            if moves_credits(deed.verb) && event.amount != deed.amount as i64 * MICROS {
+                let (name, amount) = (&event.name, event.amount);
+                verdict
+                    .mismatched
+                    .push(format!("{entry:?}: {name} of {amount} micro-credits"));
+            }
+            if !claimed.insert(place.clone()) {
+                verdict
+                    .doubled
+                    .push(format!("{entry:?}: another deed is this event, too"));
+            }
+        }
+    }
+    for (place, event) in &book.events {
+        let ours = matches!(
+            event.name.as_str(),
+            "reserve" | "commit" | "release" | "charge" | "refund" | "grant"
+        );
+        if ours && !claimed.contains(place) {
+            let name = &event.name;
+            verdict
+                .doubled
+                .push(format!("{place:?}: {name} that nobody was told of"));
+        }
+    }
+    for refusal in &journal.refusals {
+        // What hangs on something lost is counted there.
+        let hangs = broken.contains(&(refusal.deed.account.clone(), refusal.deed.id.clone()));
+        if !hangs {
+            verdict.mismatched.push(format!("refused: {refusal:?}"));
+        }
+    }
+    verdict
+}
+
+/// Of these the ledger must have exactly the amount.
+fn moves_credits(verb: Verb) -> bool {
+    !matches!(verb, Verb::Reserve | Verb::Release)
+}
+
+/// What the API says of balances after all holds have ended: the same as the ledger, and nothing held.
+pub async fn balances(client: &Client) -> HashMap<String, (i64, i64, i64)> {
+    let sql = "select account_id, (free * 1000000)::int8, (held * 1000000)::int8, (debt * 1000000)::int8 from accounts";
+    let rows = client.query(sql, &[]).await.expect("the ledger answers");
+    rows.iter()
+        .map(|row| (row.get(0), (row.get(1), row.get(2), row.get(3))))
+        .collect()
+}

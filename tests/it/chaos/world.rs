@@ -1,0 +1,315 @@
+//! What a run stands on: two serving processes, one Redis behind the proxy, a database, and how all of it is healed.
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use holdbook::{
+    dev::{AppendFsync, PostgresConfig, PostgresServer, RedisConfig, RedisServer},
+    holds, ledger,
+    proto::{
+        CreateAccountRequest, GetBalanceRequest, GrantCreditsRequest, GrantKind,
+        ListTransfersRequest, account_service_client::AccountServiceClient,
+        grant_service_client::GrantServiceClient,
+    },
+};
+use tokio::{process::Command, time};
+use tokio_postgres::NoTls;
+use tonic::{Request, Status, transport::Channel};
+
+use super::{client::Doors, process::Process, proxy::Proxy};
+use crate::support;
+
+const PARTITIONS: u32 = 2;
+const ACCOUNTS: usize = 6;
+/// Between two looks at something that is coming back.
+const LOOK: Duration = Duration::from_millis(10);
+const CALL_LIMIT: Duration = Duration::from_secs(3);
+
+pub struct World {
+    pub redis: RedisServer,
+    /// A second server, while a fault needs one.
+    pub other: Option<RedisServer>,
+    pub proxy: Proxy,
+    pub postgres: PostgresServer,
+    pub postgres_url: String,
+    pub processes: [Process; 2],
+    pub accounts: Arc<Vec<String>>,
+    pub folder: PathBuf,
+}
+
+/// A private Redis in a folder of its own.
+pub async fn redis(dir: PathBuf) -> RedisServer {
+    let config = RedisConfig {
+        dir,
+        fresh: true,
+        port: None,
+        appendfsync: AppendFsync::Always,
+        settings: Vec::new(),
+    };
+    RedisServer::start(config).await.expect("a private Redis")
+}
+
+pub fn client(port: u16) -> redis::Client {
+    redis::Client::open(format!("redis://127.0.0.1:{port}")).expect("a URL")
+}
+
+pub async fn connect(client: &redis::Client) -> redis::aio::MultiplexedConnection {
+    let connecting = client.get_multiplexed_async_connection();
+    connecting.await.expect("Redis answers")
+}
+
+/// The harness' own Postgres; each run has a database of its own in it.
+pub async fn postgres() -> PostgresServer {
+    let config = PostgresConfig {
+        dir: support::scratch("chaos-postgres"),
+        fresh: true,
+        port: None,
+        settings: Vec::new(),
+    };
+    let starting = PostgresServer::start(config);
+    starting.await.expect("a private Postgres")
+}
+
+impl World {
+    /// `slow`: the ledger follows at a distance, so that there is something to roll back.
+    pub async fn start(postgres: PostgresServer, folder: PathBuf, slow: bool) -> Self {
+        let name = format!("chaos{}", uuid::Uuid::new_v4().simple());
+        postgres
+            .create_database(&name)
+            .await
+            .expect("a database of this run's own");
+        let postgres_url = postgres.url_of(&name);
+        ledger::migrate(&postgres_url).await.expect("migrations");
+        std::fs::create_dir_all(&folder).expect("a folder for logs");
+        let redis = redis(folder.join("redis")).await;
+        let proxy = Proxy::start(redis.port()).await;
+        let distance: &[&str] = if slow {
+            &["--relay-pause=200ms", "--relay-gather=500ms"]
+        } else {
+            &["--relay-pause=10ms", "--relay-gather=50ms"]
+        };
+        let arguments: Vec<String> = [
+            format!("--redis-url={}", proxy.url()),
+            format!("--postgres-url={postgres_url}"),
+            format!("--partitions={PARTITIONS}"),
+            "--ledger-wait=1s".to_owned(),
+        ]
+        .into_iter()
+        .chain(distance.iter().map(|&flag| flag.to_owned()))
+        .collect();
+        // One after the other: the first sets the stores up.
+        let one = Process::start(arguments.clone(), folder.join("serve-0.log")).await;
+        let other = Process::start(arguments, folder.join("serve-1.log")).await;
+        let accounts: Vec<_> = (0..ACCOUNTS).map(|at| format!("farm-{at}")).collect();
+        for partition in 0..PARTITIONS {
+            assert!(
+                accounts
+                    .iter()
+                    .any(|account| holds::partition_of(account, PARTITIONS) == partition)
+            );
+        }
+        let world = Self {
+            redis,
+            other: None,
+            proxy,
+            postgres,
+            postgres_url,
+            processes: [one, other],
+            accounts: Arc::new(accounts),
+            folder,
+        };
+        world.fund().await;
+        world
+    }
+
+    pub fn doors(&self) -> Doors {
+        Arc::new([self.processes[0].channel(), self.processes[1].channel()])
+    }
+
+    /// The processes as they are now.
+    fn channels(&self) -> Vec<Channel> {
+        let doors = self.processes.iter().map(Process::channel);
+        doors
+            .map(|door| door.borrow().clone().expect("it has served"))
+            .collect()
+    }
+
+    async fn fund(&self) {
+        let channel = self.channels().swap_remove(0);
+        for account_id in self.accounts.iter() {
+            let account = CreateAccountRequest {
+                account_id: account_id.clone(),
+                ..Default::default()
+            };
+            let grant = GrantCreditsRequest {
+                account_id: account_id.clone(),
+                grant_id: "start".into(),
+                kind: GrantKind::TopUp.into(),
+                amount: "1000000".into(),
+                ..Default::default()
+            };
+            let (mut accounts, mut grants) = (
+                AccountServiceClient::new(channel.clone()),
+                GrantServiceClient::new(channel.clone()),
+            );
+            accounts.create_account(account).await.expect("an account");
+            grants.grant_credits(grant).await.expect("a grant");
+        }
+    }
+
+    /// Waits until every process answers for every account: all partitions are open.
+    pub async fn opened(&self) {
+        for channel in self.channels() {
+            for account in self.accounts.iter() {
+                self.balance(&channel, account).await;
+            }
+        }
+    }
+
+    async fn balance(&self, channel: &Channel, account: &str) -> (String, String, String) {
+        let answer = until_answered(|| {
+            let request = GetBalanceRequest {
+                account_id: account.to_owned(),
+            };
+            let mut client = AccountServiceClient::new(channel.clone());
+            async move { client.get_balance(limited(request)).await }
+        })
+        .await;
+        let balance = answer.into_inner().balance.expect("in it");
+        (balance.free, balance.held, balance.debt)
+    }
+
+    /// Waits until the ledger has all that every account did.
+    pub async fn drained(&self) {
+        for channel in self.channels() {
+            for account in self.accounts.iter() {
+                until_answered(|| {
+                    let request = ListTransfersRequest {
+                        account_id: account.clone(),
+                        page_size: 1,
+                        ..Default::default()
+                    };
+                    let mut client = AccountServiceClient::new(channel.clone());
+                    async move { client.list_transfers(limited(request)).await }
+                })
+                .await;
+            }
+        }
+    }
+
+    /// What each process says of each account.
+    pub async fn balances(&self) -> Vec<(String, (String, String, String))> {
+        let mut said = Vec::new();
+        for channel in self.channels() {
+            for account in self.accounts.iter() {
+                said.push((account.clone(), self.balance(&channel, account).await));
+            }
+        }
+        said
+    }
+
+    /// What `holdbook audit` finds, as its lines.
+    pub async fn audit(&self) -> Vec<String> {
+        let output = Command::new(env!("CARGO_BIN_EXE_holdbook"))
+            .args(["audit", "--redis-url", &self.proxy.url()])
+            .args(["--postgres-url", &self.postgres_url])
+            .output()
+            .await
+            .expect("the program runs");
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        if output.status.success() && said.lines().last() == Some("audit: balanced") {
+            return Vec::new();
+        }
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        said.lines()
+            .chain(error.lines())
+            .map(str::to_owned)
+            .collect()
+    }
+
+    /// A connection to the ledger, beside the service.
+    pub async fn ledger(&self) -> tokio_postgres::Client {
+        let (client, connection) = tokio_postgres::connect(&self.postgres_url, NoTls)
+            .await
+            .expect("Postgres answers");
+        tokio::spawn(connection);
+        client
+    }
+
+    /// The newest era that the ledger knows.
+    pub async fn epoch(&self) -> i64 {
+        let sql = "select max(current_epoch) from partitions";
+        let row = self.ledger().await.query_one(sql, &[]).await;
+        row.expect("the ledger answers").get(0)
+    }
+
+    /// One command of an operator's, to a server by its port.
+    pub async fn redis_says<T: redis::FromRedisValue>(port: u16, command: &str) -> T {
+        let mut connection = connect(&client(port)).await;
+        let mut words = command.split(' ');
+        let mut cmd = redis::cmd(words.next().expect("a command"));
+        words.for_each(|word| {
+            cmd.arg(word);
+        });
+        cmd.query_async(&mut connection)
+            .await
+            .expect("Redis does it")
+    }
+
+    /// Where Redis' append-only file is.
+    pub fn append_only(&self) -> PathBuf {
+        self.folder.join("redis/data/appendonlydir")
+    }
+
+    /// Starts a replica and waits until it follows.
+    pub async fn follow(&mut self) {
+        let replica = redis(self.folder.join("replica")).await;
+        let of = format!("REPLICAOF 127.0.0.1 {}", self.redis.port());
+        let _: String = Self::redis_says(replica.port(), &of).await;
+        loop {
+            let info: String = Self::redis_says(replica.port(), "INFO replication").await;
+            if info.contains("master_link_status:up") {
+                break;
+            }
+            time::sleep(LOOK).await;
+        }
+        self.other = Some(replica);
+    }
+
+    /// Makes the replica a primary of its own, as it is now; answers its port.
+    pub async fn promote(&mut self) -> u16 {
+        let port = self.other.as_ref().expect("a replica").port();
+        let _: String = Self::redis_says(port, "REPLICAOF NO ONE").await;
+        port
+    }
+
+    /// Ends everything; the Postgres goes on to the next run. `keep`: the logs stay, for whoever looks into a finding.
+    pub async fn stop(mut self, keep: bool) -> PostgresServer {
+        let [one, other] = &mut self.processes;
+        tokio::join!(one.stop(), other.stop());
+        self.redis.stop().await.expect("Redis stops");
+        if let Some(mut other) = self.other.take() {
+            other.stop().await.expect("Redis stops");
+        }
+        if !keep {
+            // A folder that stays behind is only untidy.
+            let _ = std::fs::remove_dir_all(&self.folder);
+        }
+        self.postgres
+    }
+}
+
+fn limited<T>(message: T) -> Request<T> {
+    let mut request = Request::new(message);
+    request.set_timeout(CALL_LIMIT);
+    request
+}
+
+/// Asks until there is an answer.
+async fn until_answered<T, F: Future<Output = Result<T, Status>>>(ask: impl Fn() -> F) -> T {
+    loop {
+        if let Ok(Ok(answer)) = time::timeout(CALL_LIMIT, ask()).await {
+            return answer;
+        }
+        time::sleep(LOOK).await;
+    }
+}
