@@ -61,8 +61,6 @@ const fn sort(fault: Fault, name: &'static str, effect: Effect, applied: Applied
     }
 }
 
-/// What stands in section 7 as kept, and needs the processes' second copy and its replay.
-const UNTIL_REPLAYED: Applied = Applied::MayBeLost("there is no second copy yet");
 /// The one exception of section 7.
 const BOTH_LOST: Applied = Applied::MayBeLost("Redis and who acknowledged are both lost");
 
@@ -75,34 +73,29 @@ pub const ALL: &[Sort] = &{
         sort(ServingKilled, "serving process killed", Noticed, Kept),
         // With its file written at every answer it comes back with all that it acknowledged.
         sort(RedisKilled, "Redis killed", NewEra, Kept),
-        sort(RedisFlushed, "FLUSHALL", RolledBack, UNTIL_REPLAYED),
+        sort(RedisFlushed, "FLUSHALL", RolledBack, Kept),
         sort(
             StaleReplicaPromoted,
             "stale replica promoted, old primary answers",
             RolledBack,
-            UNTIL_REPLAYED,
+            Kept,
         ),
         sort(
             OldFileRestored,
             "old append-only file restored",
             RolledBack,
-            UNTIL_REPLAYED,
+            Kept,
         ),
-        sort(
-            RedisEmpty,
-            "Redis restarted empty",
-            RolledBack,
-            UNTIL_REPLAYED,
-        ),
+        sort(RedisEmpty, "Redis restarted empty", RolledBack, Kept),
         sort(
             FailedBack,
             "fail-back to the same server with older data",
             RolledBack,
-            UNTIL_REPLAYED,
+            Kept,
         ),
         sort(CutAfterServer, "replies cut", Noticed, Kept),
         sort(PostgresKilled, "Postgres killed", AtOnce, Kept),
-        sort(StreamDeleted, "stream deleted", RolledBack, UNTIL_REPLAYED),
+        sort(StreamDeleted, "stream deleted", RolledBack, Kept),
         // What the account did is in the stream: it is loaded once the ledger has that.
         sort(AccountDeleted, "account deleted", AtOnce, Kept),
         sort(
