@@ -87,7 +87,8 @@
 //! | the executor does not retry | a lost answer means "unknown"; only the caller's repeat, with its id, is safe, and it makes waiting visible | |
 //! | the script stops at keys that were not declared and asks for them | in a Redis Cluster slot that is being moved, an undeclared key fails halfway; asking happens only when holds expire | |
 //! | with `--test-clock` time stands still between moves | then a test's instants are exact, and a model can predict every answer | never in production |
-//! | the relay pauses between batches | a batch is worth its transaction; whoever asked for durability LEDGER waits at most that pause more | callers who mostly ask for LEDGER |
+//! | the relay lets entries gather while nobody waits for the ledger | its transactions share cores and disk with Redis; whoever asks for durability LEDGER wakes it | callers who mostly ask for LEDGER |
+//! | a process keeps the calls that it acknowledged, not their events, and replays them after a recovery | calls are idempotent by their ids, so replaying too much is harmless, and one path takes both | a verb that cannot be sent again |
 //! | audits compare, and correct nothing | a difference is a defect or a hand in the book: a person must look | |
 
 pub mod admin;

@@ -4,7 +4,13 @@
 
 mod frozen;
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{
+    fs::{File, Metadata},
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Once,
+    time::Duration,
+};
 
 pub use frozen::Frozen;
 
@@ -21,12 +27,46 @@ use tonic::transport::Channel;
 
 static POSTGRES: OnceCell<PostgresServer> = OnceCell::const_new();
 
+/// How the folders of tests begin, beside each other in the folder for temporary files.
+const SCRATCH: &str = "holdbook-test-";
+/// A server locks its folder a moment after it made it.
+const FRESH: Duration = Duration::from_secs(60);
+/// No test works longer in a folder without a server.
+const OLD: Duration = Duration::from_secs(24 * 3600);
+
 /// A folder of this test's own, reachable by the user that Postgres runs as.
 pub fn scratch(name: &str) -> PathBuf {
-    std::env::temp_dir().join(format!(
-        "holdbook-test-{}-{name}",
-        uuid::Uuid::new_v4().simple()
-    ))
+    static SWEPT: Once = Once::new();
+    SWEPT.call_once(sweep);
+    std::env::temp_dir().join(format!("{SCRATCH}{}-{name}", uuid::Uuid::new_v4().simple()))
+}
+
+/// Removes what runs that have ended left behind: a test that fails leaves its servers' folders to be looked at, until the next run.
+fn sweep() {
+    let folders = std::fs::read_dir(std::env::temp_dir())
+        .into_iter()
+        .flatten();
+    for folder in folders.flatten().map(|entry| entry.path()) {
+        let ours = folder
+            .file_name()
+            .is_some_and(|name| name.to_string_lossy().starts_with(SCRATCH));
+        if ours && has_ended(&folder) {
+            // Another user's cannot be removed, and another run may be quicker.
+            let _ = std::fs::remove_dir_all(&folder);
+        }
+    }
+}
+
+/// Nobody holds the lock that a server's owner holds for as long as it lives.
+fn has_ended(folder: &Path) -> bool {
+    let older_than = |found: std::io::Result<Metadata>, limit| {
+        let changed = found.and_then(|found| found.modified());
+        changed.is_ok_and(|at| at.elapsed().is_ok_and(|age| age > limit))
+    };
+    match File::open(folder.join("holdbook.lock")) {
+        Ok(lock) => older_than(lock.metadata(), FRESH) && lock.try_lock().is_ok(),
+        Err(_) => older_than(folder.metadata(), OLD),
+    }
 }
 
 /// The URL of a new, empty database.
