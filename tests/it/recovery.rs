@@ -5,6 +5,14 @@ use std::time::Duration;
 
 use holdbook::{
     app::Service,
+    domain::{
+        credits::Credits,
+        hold::{HoldRequest, Method},
+    },
+    holds::{
+        Body,
+        operation::{self, Operation, Verb},
+    },
     proto::{
         CommitRequest, CreateAccountRequest, Durability, ExtendRequest, GetBalanceRequest,
         GetHoldRequest, GrantCreditsRequest, GrantKind, HoldState, ReleaseRequest, ReserveRequest,
@@ -390,5 +398,48 @@ async fn what_was_acknowledged_survives_a_redis_that_goes_back() {
         "nor by the callers' repeats"
     );
     caller.commit("new").await;
+    stack.balanced().await;
+}
+
+/// Two processes replay, each what it acknowledged: the end of a hold may come before its reserve.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replay_does_not_bring_an_ended_hold_back() {
+    let stack = Stack::start(&[]).await;
+    let mut caller = Caller::of(&stack).await;
+    caller.reserve("done", Durability::Applied).await;
+    caller.commit("done").await;
+    let before = caller.balance().await;
+    let reserve = Operation {
+        account: ACCOUNT.into(),
+        verb: Verb::Reserve {
+            hold_id: "done".into(),
+            request: HoldRequest {
+                method: Method::Reserve,
+                amount: Credits::parse("2").expect("an amount"),
+                ttl: None,
+                reject_overage: false,
+                max_commit: None,
+                labels: Vec::new(),
+            },
+            ttl: 3_600_000_000,
+            validate_only: false,
+        },
+        caller: operation::Caller::default(),
+        remembered: None,
+        loaded: Vec::new(),
+        replay: Some(Box::default()),
+    };
+    let (_, reply) = stack
+        .service
+        .memory()
+        .run(reserve)
+        .await
+        .expect("both stores answer");
+    assert!(
+        matches!(&reply.body, Body::Answer(answer) if answer.reasons.is_empty()),
+        "{reply:?}"
+    );
+    assert_eq!(caller.balance().await, before);
+    assert_eq!(caller.state("done").await, HoldState::Committed);
     stack.balanced().await;
 }
