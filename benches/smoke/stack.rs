@@ -6,13 +6,12 @@ use std::{
     io::Write,
     path::{Path, PathBuf},
     process::Stdio,
-    sync::Arc,
     time::{Duration, Instant},
 };
 
 use holdbook::{
     dev::{Servers, ServersConfig},
-    holds::{Holds, Options, Settings},
+    holds::{Holds, Options},
     ledger::{self, Ledger},
     reconcile,
 };
@@ -63,7 +62,7 @@ impl Stack {
         let log = tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
         let ledger = Ledger::connect(&servers.postgres_url(), 2).await?;
         let partitions = u32::try_from(ledger.partitions().await?.len())?;
-        let holds = Holds::new(look_only(servers.redis_url(), partitions))?;
+        let holds = Holds::new(Options::for_reading(servers.redis_url(), partitions))?;
         Ok(Self {
             servers,
             service,
@@ -193,25 +192,6 @@ impl Stack {
         } else {
             Err(format!("the service ended with {status}").into())
         }
-    }
-}
-
-/// Reading needs none of the script's settings.
-fn look_only(url: String, partitions: u32) -> Options {
-    Options {
-        url,
-        partitions,
-        settings: Settings {
-            repeat_window: 0,
-            late_commit_window: 0,
-            refund_ttl: 0,
-            max_lifetime: 0,
-            backlog_soft: 0,
-            backlog_hard: 0,
-        },
-        batch_max: 1,
-        queue_max: 1,
-        observe_batch: Arc::new(|_| {}),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Opening: both stores are fit to keep credits, and agree about the partitions.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use crate::{
     config::Config,
@@ -82,21 +82,8 @@ pub fn holds(
 /// The URL is not one of a Redis server, or Postgres does not answer.
 pub async fn for_reading(url: String, ledger: &Ledger) -> Result<Holds, OpenError> {
     let partitions = u32::try_from(ledger.partitions().await?.len()).unwrap_or(1);
-    Ok(Holds::new(Options {
-        url,
-        partitions: partitions.max(1),
-        settings: Settings {
-            repeat_window: 0,
-            late_commit_window: 0,
-            refund_ttl: 0,
-            max_lifetime: 0,
-            backlog_soft: 0,
-            backlog_hard: 0,
-        },
-        batch_max: 1,
-        queue_max: 1,
-        observe_batch: Arc::new(|_| {}),
-    })?)
+    let options = Options::for_reading(url, partitions.max(1));
+    Ok(Holds::new(options)?)
 }
 
 /// Makes sure that both stores are fit and set up, and opens every partition: the first start is a recovery, too.

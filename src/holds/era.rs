@@ -13,6 +13,11 @@ impl Era {
     /// As keys name it.
     #[must_use]
     pub fn name(&self) -> String {
-        format!("{:x}", self.epoch)
+        name_of(self.epoch)
     }
+}
+
+/// An epoch as keys name it.
+pub(super) fn name_of(epoch: u64) -> String {
+    format!("{epoch:x}")
 }

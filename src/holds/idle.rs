@@ -3,7 +3,7 @@
 //! Owns what idle means here: nothing was written since an instant. That is read from the state itself, so no call pays for it; an
 //! account that is only looked at is dropped, too, and loaded again by the next look, which counts as a write.
 
-use super::{Era, Holds, HoldsError, bootstrap::SAME_SERVER, packed};
+use super::{Holds, HoldsError, bootstrap::SAME_SERVER, era::name_of, packed};
 use crate::domain::account::Micros;
 
 /// Keys in one page of a scan.
@@ -125,7 +125,7 @@ impl Holds {
         };
         let (epoch, n) = (number(0)?, number(1)?);
         let now = i64::try_from(number(2)?).unwrap_or(i64::MAX);
-        let era = era_name(epoch);
+        let era = name_of(epoch);
         let mut accounts = Vec::new();
         for (account, seen) in page.into_iter().zip(found[3..].chunks_exact(2)) {
             if seen[0].is_empty() {
@@ -157,20 +157,11 @@ impl Holds {
         }
         cmd.arg(idle.epoch)
             .arg(self.era(partition).replication_id)
-            .arg(era_name(idle.epoch))
+            .arg(name_of(idle.epoch))
             .arg(idle.n);
         for (account, head) in &idle.accounts {
             cmd.arg(account).arg(head);
         }
         self.aside(partition, &cmd).await
     }
-}
-
-fn era_name(epoch: u64) -> String {
-    let replication_id = String::new();
-    Era {
-        epoch,
-        replication_id,
-    }
-    .name()
 }

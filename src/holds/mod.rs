@@ -97,6 +97,29 @@ pub struct Options {
     pub observe_batch: Observer,
 }
 
+impl Options {
+    /// For who sends no operation, so that the script's settings do not matter.
+    #[must_use]
+    pub fn for_reading(url: String, partitions: u32) -> Self {
+        let settings = Settings {
+            repeat_window: 0,
+            late_commit_window: 0,
+            refund_ttl: 0,
+            max_lifetime: 0,
+            backlog_soft: 0,
+            backlog_hard: 0,
+        };
+        Self {
+            url,
+            partitions,
+            settings,
+            batch_max: 1,
+            queue_max: 1,
+            observe_batch: Arc::new(|_| {}),
+        }
+    }
+}
+
 struct Partition {
     keys: Keys,
     /// What calls name.

@@ -39,6 +39,17 @@ impl Cursor {
             }
         })
     }
+
+    /// How many of these entries follow it without a hole, in its era.
+    #[must_use]
+    pub fn dense(self, partition: u32, entries: &[Entry]) -> usize {
+        match self.follow(partition, entries) {
+            Err(LedgerError::Gap { after, .. }) => {
+                usize::try_from(after.n - self.n).unwrap_or(usize::MAX)
+            }
+            _ => entries.len(),
+        }
+    }
 }
 
 /// As stream entries are named.

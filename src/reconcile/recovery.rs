@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use tokio::{sync::watch, time::Instant};
 
-use super::{RecoveryError, Relay, RelayError, Replays};
+use super::{RecoveryError, Relay, Replays};
 use crate::{
     holds::{Era, Holds, Meta, Server},
-    ledger::{Cursor, Drained, EraRow, Lease, Ledger, LedgerError},
+    ledger::{Cursor, Drained, EraRow, Lease, Ledger},
 };
 
 /// Between two looks at a partition that nobody suspects.
@@ -298,25 +298,15 @@ impl Recovery {
             if first.epoch != from.epoch {
                 return Ok((from, drained));
             }
-            match self.relay.post(from, &entries).await {
-                Ok(posted) => {
-                    drained.posted += posted.cursor.n - from.n;
-                    self.relay.freeze(&posted);
-                }
-                Err(RelayError::Ledger(LedgerError::Gap { after, .. })) if after == from => {
-                    drained.behind_a_gap = entries.len() as u64;
-                    tracing::error!(partition = self.partition, %after, entries = entries.len(), "entries behind a gap are not posted");
-                    return Ok((from, drained));
-                }
-                Err(RelayError::Ledger(LedgerError::Gap { after, .. })) => {
-                    let dense: Vec<_> = entries
-                        .into_iter()
-                        .take_while(|entry| entry.n <= after.n)
-                        .collect();
-                    drained.posted += self.relay.post(from, &dense).await?.cursor.n - from.n;
-                }
-                Err(error) => return Err(error.into()),
+            let dense = from.dense(self.partition, &entries);
+            if dense == 0 {
+                drained.behind_a_gap = entries.len() as u64;
+                tracing::error!(partition = self.partition, after = %from, entries = entries.len(), "entries behind a gap are not posted");
+                return Ok((from, drained));
             }
+            let posted = self.relay.post(from, &entries[..dense]).await?;
+            drained.posted += posted.cursor.n - from.n;
+            self.relay.freeze(&posted);
         }
     }
 

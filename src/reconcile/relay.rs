@@ -164,12 +164,10 @@ impl Relay {
     /// Posts entries while they are dense. One that is missing right behind the cursor is never skipped: the partition is suspected,
     /// and the recovery looks whether it is lost.
     async fn post_dense(&mut self, from: Cursor, entries: &[Entry]) -> Result<Posted, RelayError> {
-        let dense = match from.follow(self.partition, entries) {
-            Err(LedgerError::Gap { after, .. }) if after != from => entries
-                .iter()
-                .take_while(|entry| entry.epoch == from.epoch && entry.n <= after.n)
-                .count(),
-            _ => entries.len(),
+        // Where none is, all are tried, and the gap is the answer.
+        let dense = match from.dense(self.partition, entries) {
+            0 => entries.len(),
+            dense => dense,
         };
         let posted = self.post(from, &entries[..dense]).await;
         if let Err(RelayError::Ledger(LedgerError::Gap { .. })) = posted {

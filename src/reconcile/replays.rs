@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use tokio::task::JoinSet;
+use futures_util::{StreamExt, stream};
 
 use super::{
     LedgerWait, Memory,
@@ -69,17 +69,11 @@ impl Replays {
             let account = kept.operation.account.clone();
             accounts.entry(account).or_default().push(kept);
         }
-        let mut left = Vec::new();
-        let mut running = JoinSet::new();
-        for kept in accounts.into_values() {
-            running.spawn(self.clone().replay(kept));
-            if running.len() >= SIDE_BY_SIDE {
-                left.extend(finished(&mut running).await);
-            }
-        }
-        while !running.is_empty() {
-            left.extend(finished(&mut running).await);
-        }
+        let left: Vec<Kept> = stream::iter(accounts.into_values())
+            .map(|kept| self.replay(kept))
+            .buffer_unordered(SIDE_BY_SIDE)
+            .concat()
+            .await;
         if count > 0 {
             tracing::warn!(
                 partition,
@@ -125,7 +119,7 @@ impl Replays {
     }
 
     /// In their order; answers those that must be tried again.
-    async fn replay(self, kept: Vec<Kept>) -> Vec<Kept> {
+    async fn replay(&self, kept: Vec<Kept>) -> Vec<Kept> {
         let mut left = Vec::new();
         for one in kept {
             let account = &one.operation.account;
@@ -148,16 +142,5 @@ impl Replays {
             }
         }
         left
-    }
-}
-
-async fn finished(running: &mut JoinSet<Vec<Kept>>) -> Vec<Kept> {
-    match running.join_next().await {
-        Some(Ok(left)) => left,
-        Some(Err(error)) => {
-            tracing::error!(%error, "replays of an account failed");
-            Vec::new()
-        }
-        None => Vec::new(),
     }
 }

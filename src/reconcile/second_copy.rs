@@ -32,10 +32,19 @@ pub struct Kept {
     pub operation: Operation,
 }
 
+/// What is kept of a partition.
+#[derive(Default)]
+struct Shelf {
+    /// As acknowledged: what the ledger reaches next stands in front.
+    queue: VecDeque<Kept>,
+    /// Of older eras, and not replayed yet. No cursor comes to it any more, so it must not stand in front of the queue.
+    left: Vec<Kept>,
+}
+
 /// What is kept, by partition. Cheap to clone.
 #[derive(Clone)]
 pub struct SecondCopy {
-    partitions: Arc<Vec<Mutex<VecDeque<Kept>>>>,
+    partitions: Arc<Vec<Mutex<Shelf>>>,
     bound: usize,
 }
 
@@ -50,29 +59,30 @@ impl SecondCopy {
         }
     }
 
-    fn with<T>(&self, partition: u32, work: impl FnOnce(&mut VecDeque<Kept>) -> T, none: T) -> T {
+    fn with<T>(&self, partition: u32, work: impl FnOnce(&mut Shelf) -> T, none: T) -> T {
         match self.partitions.get(partition as usize) {
-            // A panic elsewhere leaves a queue that is still whole: every change of it is one push or pop.
-            Some(kept) => work(&mut kept.lock().unwrap_or_else(PoisonError::into_inner)),
+            // A panic elsewhere leaves a shelf that is still whole: every change of it is one push or pop.
+            Some(shelf) => work(&mut shelf.lock().unwrap_or_else(PoisonError::into_inner)),
             None => none,
         }
     }
 
     /// Keeps an acknowledgement.
     pub fn keep(&self, partition: u32, kept: Kept) {
-        self.with(partition, |queue| queue.push_back(kept), ());
+        self.with(partition, |shelf| shelf.queue.push_back(kept), ());
     }
 
     /// Lets go of what the ledger has: of the cursor's own epoch only, since another's entries have the same numbers.
     pub fn settle(&self, partition: u32, cursor: Cursor) {
         self.with(
             partition,
-            |queue| {
-                while queue
+            |shelf| {
+                while shelf
+                    .queue
                     .front()
                     .is_some_and(|kept| kept.epoch == cursor.epoch && kept.n <= cursor.n)
                 {
-                    queue.pop_front();
+                    shelf.queue.pop_front();
                 }
             },
             (),
@@ -82,7 +92,7 @@ impl SecondCopy {
     /// How many are kept of a partition.
     #[must_use]
     pub fn len(&self, partition: u32) -> usize {
-        self.with(partition, |queue| queue.len(), 0)
+        self.with(partition, |shelf| shelf.queue.len() + shelf.left.len(), 0)
     }
 
     /// Whether there is no room for what a call would add: new holds and credits stop at the bound, everything at twice it.
@@ -105,10 +115,13 @@ impl SecondCopy {
     pub fn before(&self, partition: u32, epoch: u64) -> Vec<Kept> {
         self.with(
             partition,
-            |queue| {
-                let (old, current) = queue.drain(..).partition(|kept| kept.epoch < epoch);
-                *queue = current;
-                Vec::from(old)
+            |shelf| {
+                let (late, current): (VecDeque<_>, _) =
+                    shelf.queue.drain(..).partition(|kept| kept.epoch < epoch);
+                shelf.queue = current;
+                let mut old = std::mem::take(&mut shelf.left);
+                old.extend(late);
+                old
             },
             Vec::new(),
         )
@@ -116,11 +129,7 @@ impl SecondCopy {
 
     /// Puts back what could not be replayed now.
     pub fn put_back(&self, partition: u32, kept: Vec<Kept>) {
-        self.with(
-            partition,
-            |queue| kept.into_iter().rev().for_each(|one| queue.push_front(one)),
-            (),
-        );
+        self.with(partition, |shelf| shelf.left.extend(kept), ());
     }
 }
 
@@ -241,8 +250,22 @@ mod tests {
         assert_eq!(copy.len(0), 1);
         let old = copy.before(0, 8);
         assert_eq!((old.len(), copy.len(0)), (1, 0));
+        assert_eq!(copy_of(1).before(0, 7).len(), 0, "it is of epoch 7 itself");
+    }
+
+    #[test]
+    fn what_cannot_be_replayed_does_not_stand_before_what_comes_after() {
+        let copy = copy_of(1);
+        let old = copy.before(0, 8);
         copy.put_back(0, old);
-        assert_eq!(copy.before(0, 7).len(), 0, "it is of epoch 7 itself");
+        let kept = Kept {
+            epoch: 8,
+            ..release(1)
+        };
+        copy.keep(0, kept);
+        copy.settle(0, Cursor { epoch: 8, n: 1 });
+        assert_eq!(copy.len(0), 1, "the newer one has gone");
+        assert_eq!(copy.before(0, 8).len(), 1, "the older one is tried again");
     }
 
     #[test]
