@@ -65,25 +65,7 @@ async fn without_postgres_holds_go_on_up_to_the_bounds() {
         .expect("a Postgres of this test's own");
     let stack = Stack::start_on(support::redis().await, postgres.url(), &BOUNDS).await;
     let mut metering = MeteringServiceClient::new(stack.channel());
-    let account = CreateAccountRequest {
-        account_id: ACCOUNT.into(),
-        ..Default::default()
-    };
-    AccountServiceClient::new(stack.channel())
-        .create_account(account)
-        .await
-        .expect("an account");
-    let grant = GrantCreditsRequest {
-        account_id: ACCOUNT.into(),
-        grant_id: "topup-1".into(),
-        kind: GrantKind::TopUp.into(),
-        amount: "100".into(),
-        ..Default::default()
-    };
-    GrantServiceClient::new(stack.channel())
-        .grant_credits(grant)
-        .await
-        .expect("a grant");
+    support::fund(&stack.channel(), ACCOUNT, "100").await;
     let sure = metering
         .reserve(reserve(0, Durability::Ledger))
         .await

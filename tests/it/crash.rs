@@ -295,15 +295,7 @@ async fn a_call_on_a_server_that_may_have_gone_back_is_fenced_off() {
     assert!(matches!(answer, Err(HoldsError::Fenced(_))), "{answer:?}");
     assert_eq!(rooms.recover().await, Look::Recovered);
     assert_eq!(rooms.recover().await, Look::Open);
-    let client = redis::Client::open(url).expect("a URL");
-    let mut connection = client
-        .get_multiplexed_async_connection()
-        .await
-        .expect("Redis answers");
-    let _: redis::Value = redis::cmd("FLUSHALL")
-        .query_async(&mut connection)
-        .await
-        .expect("emptied");
+    support::redis_says(url, "FLUSHALL").await;
     let answer = rooms.holds.run(read()).await;
     assert!(matches!(answer, Err(HoldsError::Fenced(_))), "{answer:?}");
     assert_eq!(rooms.recover().await, Look::Recovered);

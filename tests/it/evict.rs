@@ -27,30 +27,12 @@ use holdbook::{
 };
 use tonic::{Code, transport::Channel};
 
-use crate::support::{Stack, channel_to, config};
+use crate::support::{Stack, channel_to, config, fund};
 
 const ACCOUNT: &str = "acme";
 /// A service that still refuses then does so for ever.
 const REFUSALS_MAX: usize = 200;
 const HOUR: Duration = Duration::from_secs(3600);
-
-async fn open_account(channel: Channel) {
-    let account = CreateAccountRequest {
-        account_id: ACCOUNT.into(),
-        ..Default::default()
-    };
-    let mut accounts = AccountServiceClient::new(channel.clone());
-    accounts.create_account(account).await.expect("an account");
-    let grant = GrantCreditsRequest {
-        account_id: ACCOUNT.into(),
-        grant_id: "topup-1".into(),
-        kind: GrantKind::TopUp.into(),
-        amount: "1000".into(),
-        ..Default::default()
-    };
-    let mut grants = GrantServiceClient::new(channel);
-    grants.grant_credits(grant).await.expect("a grant");
-}
 
 async fn reserve(channel: Channel, hold: &str) -> Result<bool, tonic::Status> {
     let reserve = ReserveRequest {
@@ -155,7 +137,7 @@ async fn run(stack: &Stack, verb: Verb, loaded: Vec<u8>) -> Body {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_account_goes_when_nothing_was_written_for_the_time_set() {
     let stack = Stack::start(&["--test-clock=true", "--partitions=1", "--idle-after=0s"]).await;
-    open_account(stack.channel()).await;
+    fund(&stack.channel(), ACCOUNT, "1000").await;
     stack.drain().await;
     let mut evictor = evictor(&stack, HOUR);
     assert_eq!(round(&mut evictor).await, 0, "it was used just now");
@@ -174,7 +156,7 @@ async fn an_account_goes_when_nothing_was_written_for_the_time_set() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_account_waits_until_the_ledger_has_it() {
     let stack = Stack::start(&["--partitions=1", "--idle-after=0s"]).await;
-    open_account(stack.channel()).await;
+    fund(&stack.channel(), ACCOUNT, "1000").await;
     stack.drain().await;
     let url = &stack.postgres_url;
     let connected = tokio_postgres::connect(url, tokio_postgres::NoTls).await;
@@ -204,7 +186,7 @@ async fn an_account_waits_until_the_ledger_has_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_account_that_was_used_after_the_look_stays() {
     let stack = Stack::start(&["--partitions=1", "--idle-after=0s"]).await;
-    open_account(stack.channel()).await;
+    fund(&stack.channel(), ACCOUNT, "1000").await;
     stack.drain().await;
     let holds = stack.service.holds();
     let (_, seen) = holds.idle(0, 0, 0).await.expect("Redis answers");
@@ -219,7 +201,7 @@ async fn an_account_that_was_used_after_the_look_stays() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reading_from_before_a_later_drop_does_not_count() {
     let stack = Stack::start(&["--partitions=1", "--idle-after=0s"]).await;
-    open_account(stack.channel()).await;
+    fund(&stack.channel(), ACCOUNT, "1000").await;
     assert_eq!(stack.evict().await, 1);
     let old = read_ledger(&stack).await;
     reserve(stack.channel(), "frame-1").await.expect("reserved");
@@ -237,7 +219,7 @@ async fn a_reading_from_before_a_later_drop_does_not_count() {
 #[tokio::test(flavor = "multi_thread")]
 async fn two_readings_of_one_account_load_it_once() {
     let stack = Stack::start(&["--partitions=1", "--idle-after=0s"]).await;
-    open_account(stack.channel()).await;
+    fund(&stack.channel(), ACCOUNT, "1000").await;
     stack.evict().await;
     let (first, second) = (read_ledger(&stack).await, read_ledger(&stack).await);
     assert!(matches!(look(&stack, first).await, Body::Answer(_)));
@@ -260,7 +242,7 @@ async fn two_services_load_an_account_at_once() {
     );
     let metrics = Metrics::local().expect("metrics");
     let second = Service::start(&beside, metrics).await.expect("it starts");
-    open_account(stack.channel()).await;
+    fund(&stack.channel(), ACCOUNT, "1000").await;
     let channels = [stack.channel(), channel_to(second.address())];
     for hold in 0..HOLDS {
         stack.evict().await;
@@ -285,7 +267,7 @@ async fn two_services_load_an_account_at_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_mark_ends_with_its_era() {
     let mut stack = Stack::start(&["--partitions=1", "--idle-after=0s"]).await;
-    open_account(stack.channel()).await;
+    fund(&stack.channel(), ACCOUNT, "1000").await;
     for hold in 0..20 {
         let replayed = reserve(stack.channel(), &format!("frame-{hold}")).await;
         assert!(!replayed.expect("reserved"));
@@ -304,7 +286,7 @@ async fn the_mark_ends_with_its_era() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_left_of_an_older_era_goes_at_once() {
     let mut stack = Stack::start(&["--partitions=1", "--idle-after=0s"]).await;
-    open_account(stack.channel()).await;
+    fund(&stack.channel(), ACCOUNT, "1000").await;
     stack.drain().await;
     stack.redis.kill().await.expect("killed");
     stack.redis.restart().await.expect("it comes back");
@@ -321,7 +303,7 @@ async fn what_is_left_of_an_older_era_goes_at_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_new_hold_after_a_drop_does_not_ask_the_ledger() {
     let stack = Stack::start(&["--partitions=1", "--idle-after=0s"]).await;
-    open_account(stack.channel()).await;
+    fund(&stack.channel(), ACCOUNT, "1000").await;
     stack.evict().await;
     look(&stack, read_ledger(&stack).await).await;
     let request = HoldRequest {
@@ -464,7 +446,7 @@ async fn what_comes_due_after_redis_was_lost_is_booked() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_comes_due_and_changes_nothing_is_looked_at_once() {
     let stack = Stack::start(&["--test-clock=true", "--partitions=1", "--idle-after=0s"]).await;
-    open_account(stack.channel()).await;
+    fund(&stack.channel(), ACCOUNT, "1000").await;
     let mut grants = GrantServiceClient::new(stack.channel());
     let in_an_hour = prost_types::Duration {
         seconds: 3600,

@@ -5,8 +5,7 @@ use std::sync::Arc;
 use holdbook::{
     app::Service,
     proto::{
-        CreateAccountRequest, GetBalanceRequest, GrantCreditsRequest, GrantKind, ReserveRequest,
-        account_service_client::AccountServiceClient, grant_service_client::GrantServiceClient,
+        GetBalanceRequest, ReserveRequest, account_service_client::AccountServiceClient,
         metering_service_client::MeteringServiceClient,
     },
     telemetry::Metrics,
@@ -14,31 +13,9 @@ use holdbook::{
 use tokio::task::JoinSet;
 use tonic::{Code, transport::Channel};
 
-use crate::support::{Stack, channel_to, config};
+use crate::support::{Stack, channel_to, config, fund};
 
 const ACCOUNT: &str = "farm";
-
-async fn fund(channel: &Channel, amount: &str) {
-    let account = CreateAccountRequest {
-        account_id: ACCOUNT.into(),
-        ..Default::default()
-    };
-    AccountServiceClient::new(channel.clone())
-        .create_account(account)
-        .await
-        .expect("an account");
-    let grant = GrantCreditsRequest {
-        account_id: ACCOUNT.into(),
-        grant_id: "topup-1".into(),
-        kind: GrantKind::TopUp.into(),
-        amount: amount.into(),
-        ..Default::default()
-    };
-    GrantServiceClient::new(channel.clone())
-        .grant_credits(grant)
-        .await
-        .expect("a grant");
-}
 
 /// Sends 500 reserves of 7 at once, spread over the channels; answers how many succeeded.
 async fn stampede(channels: &[Channel]) -> usize {
@@ -93,7 +70,7 @@ async fn five_hundred_reserves_of_seven_on_a_thousand_take_142() {
     for _ in 0..3 {
         let stack = Stack::start(&[]).await;
         let channel = stack.channel();
-        fund(&channel, "1000").await;
+        fund(&channel, ACCOUNT, "1000").await;
         assert_eq!(stampede(std::slice::from_ref(&channel)).await, 142);
         leaves_six(&stack, &channel).await;
     }
@@ -114,7 +91,7 @@ async fn the_same_through_three_services() {
     }
     let mut channels = vec![stack.channel()];
     channels.extend(services.iter().map(|service| channel_to(service.address())));
-    fund(&channels[0], "1000").await;
+    fund(&channels[0], ACCOUNT, "1000").await;
     assert_eq!(stampede(&channels).await, 142);
     leaves_six(&stack, &channels[2]).await;
     for service in services {

@@ -14,9 +14,8 @@ use futures_util::future::join_all;
 use holdbook::{
     dev::{PostgresConfig, PostgresServer},
     proto::{
-        CommitRequest, CreateAccountRequest, Durability, GrantCreditsRequest, GrantKind,
-        ReserveRequest, account_service_client::AccountServiceClient, commit_request::What,
-        grant_service_client::GrantServiceClient, metering_service_client::MeteringServiceClient,
+        CommitRequest, Durability, ReserveRequest, commit_request::What,
+        metering_service_client::MeteringServiceClient,
     },
 };
 use tokio::{
@@ -53,29 +52,6 @@ async fn stack(more: &[&str]) -> (PostgresServer, Stack) {
 async fn end(mut postgres: PostgresServer, stack: Stack) {
     stack.service.stop().await.expect("a graceful stop");
     postgres.stop().await.expect("stopped");
-}
-
-async fn fund(stack: &Stack, account: &str) {
-    let request = CreateAccountRequest {
-        account_id: account.into(),
-        ..Default::default()
-    };
-    AccountServiceClient::new(stack.channel())
-        .create_account(request)
-        .await
-        .expect("an account");
-    let mut grants = GrantServiceClient::new(stack.channel());
-    let grant = GrantCreditsRequest {
-        account_id: account.into(),
-        grant_id: "topup-1".into(),
-        kind: GrantKind::TopUp.into(),
-        amount: "1000000".into(),
-        ..Default::default()
-    };
-    // A new grant asks the ledger, which may follow later than these tests wait.
-    while let Err(refused) = grants.grant_credits(grant.clone()).await {
-        assert_eq!(refused.code(), tonic::Code::Unavailable, "{refused}");
-    }
 }
 
 fn reserve(account: &str, hold: &str, durability: Durability) -> ReserveRequest {
@@ -123,7 +99,10 @@ impl Callers {
         let accounts: Vec<_> = (0..applied + ledger)
             .map(|caller| format!("studio-{caller}"))
             .collect();
-        join_all(accounts.iter().map(|account| fund(stack, account))).await;
+        join_all(accounts.iter().map(|account| async move {
+            support::fund(&stack.channel(), account, "1000000").await
+        }))
+        .await;
         for (caller, account) in accounts.into_iter().enumerate() {
             let durability = if caller < applied {
                 Durability::Applied
@@ -293,7 +272,7 @@ async fn postgres_hangs_under_load() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_that_hangs_for_ever_is_given_up() {
     let (postgres, stack) = stack(&["--partitions=1", "--postgres-timeout=500ms"]).await;
-    fund(&stack, "acme").await;
+    support::fund(&stack.channel(), "acme", "1000000").await;
     let mut metering = MeteringServiceClient::new(stack.channel());
     // The relay has nothing more to do, so it hangs without a lock that others would wait for.
     stack.drain().await;
@@ -311,7 +290,7 @@ async fn a_connection_that_hangs_for_ever_is_given_up() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_entry_is_deleted_before_it_is_posted() {
     let (mut postgres, stack) = stack(&["--partitions=1", "--ledger-wait=1s"]).await;
-    fund(&stack, "acme").await;
+    support::fund(&stack.channel(), "acme", "1000000").await;
     let mut metering = MeteringServiceClient::new(stack.channel());
     stack.drain().await;
     postgres.kill().await.expect("killed");

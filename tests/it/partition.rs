@@ -4,17 +4,13 @@ use std::process::Output;
 
 use holdbook::{
     dev::RedisServer,
-    proto::{
-        CreateAccountRequest, Durability, GrantCreditsRequest, GrantKind, ReserveRequest,
-        account_service_client::AccountServiceClient, grant_service_client::GrantServiceClient,
-        metering_service_client::MeteringServiceClient,
-    },
+    proto::{Durability, ReserveRequest, metering_service_client::MeteringServiceClient},
 };
 use serde_json::Value;
 use tokio::sync::watch;
 use tonic::Code;
 
-use crate::support::Stack;
+use crate::support::{Stack, fund, redis_says};
 
 const ACCOUNT: &str = "acme";
 
@@ -43,32 +39,10 @@ async fn status(redis: &RedisServer, postgres_url: &str) -> (i32, Vec<Value>) {
     (code, rows)
 }
 
-async fn fund(stack: &Stack) {
-    let account = CreateAccountRequest {
-        account_id: ACCOUNT.into(),
-        ..Default::default()
-    };
-    AccountServiceClient::new(stack.channel())
-        .create_account(account)
-        .await
-        .expect("an account");
-    let grant = GrantCreditsRequest {
-        account_id: ACCOUNT.into(),
-        grant_id: "topup-1".into(),
-        kind: GrantKind::TopUp.into(),
-        amount: "100000".into(),
-        ..Default::default()
-    };
-    GrantServiceClient::new(stack.channel())
-        .grant_credits(grant)
-        .await
-        .expect("a grant");
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn status_says_what_is_open_and_recover_opens_it() {
     let stack = Stack::start(&["--partitions=2"]).await;
-    fund(&stack).await;
+    fund(&stack.channel(), ACCOUNT, "100000").await;
     stack.balanced().await;
     let (code, rows) = status(&stack.redis, &stack.postgres_url).await;
     assert_eq!((code, rows.len()), (0, 2), "{rows:?}");
@@ -91,15 +65,7 @@ async fn status_says_what_is_open_and_recover_opens_it() {
     } = stack;
     // Recovered by the service or not, then by nobody.
     service.stop().await.expect("a graceful stop");
-    let client = redis::Client::open(redis.url()).expect("a URL");
-    let mut connection = client
-        .get_multiplexed_async_connection()
-        .await
-        .expect("Redis answers");
-    let _: redis::Value = redis::cmd("FLUSHALL")
-        .query_async(&mut connection)
-        .await
-        .expect("emptied");
+    redis_says(redis.url(), "FLUSHALL").await;
     let (code, lost) = status(&redis, &postgres_url).await;
     assert_eq!(code, 1);
     for row in &lost {
@@ -137,7 +103,7 @@ async fn status_says_what_is_open_and_recover_opens_it() {
 async fn recover_while_serving_loses_nothing() {
     const PART: i64 = 60;
     let stack = Stack::start(&["--partitions=1"]).await;
-    fund(&stack).await;
+    fund(&stack.channel(), ACCOUNT, "100000").await;
     let (held, mut seen) = watch::channel(0_i64);
     let mut metering = MeteringServiceClient::new(stack.channel());
     let caller = tokio::spawn(async move {

@@ -19,11 +19,16 @@ use holdbook::{
     app::Service,
     config::{Config, ServeArgs},
     dev::{AppendFsync, PostgresConfig, PostgresServer, RedisConfig, RedisServer},
-    ledger, reconcile,
+    ledger,
+    proto::{
+        CreateAccountRequest, GrantCreditsRequest, GrantKind,
+        account_service_client::AccountServiceClient, grant_service_client::GrantServiceClient,
+    },
+    reconcile,
     telemetry::Metrics,
 };
 use tokio::sync::OnceCell;
-use tonic::transport::Channel;
+use tonic::{Code, transport::Channel};
 
 static POSTGRES: OnceCell<PostgresServer> = OnceCell::const_new();
 
@@ -137,6 +142,43 @@ pub fn config(redis_url: &str, postgres_url: &str, more: &[&str]) -> Config {
     Config::from_args(Typed::parse_from(typed).serve).expect("a right configuration")
 }
 
+/// An account with one top-up.
+pub async fn fund(channel: &Channel, account_id: &str, amount: &str) {
+    let account = CreateAccountRequest {
+        account_id: account_id.into(),
+        ..Default::default()
+    };
+    AccountServiceClient::new(channel.clone())
+        .create_account(account)
+        .await
+        .expect("an account");
+    let grant = GrantCreditsRequest {
+        account_id: account_id.into(),
+        grant_id: "topup-1".into(),
+        kind: GrantKind::TopUp.into(),
+        amount: amount.into(),
+        ..Default::default()
+    };
+    let mut grants = GrantServiceClient::new(channel.clone());
+    // A new grant asks the ledger, which may follow later than the service waits.
+    while let Err(refused) = grants.grant_credits(grant.clone()).await {
+        assert_eq!(refused.code(), Code::Unavailable, "{refused}");
+    }
+}
+
+/// One command of an operator's to a Redis.
+pub async fn redis_says(url: String, command: &str) {
+    let client = redis::Client::open(url).expect("a URL");
+    let mut connection = client
+        .get_multiplexed_async_connection()
+        .await
+        .expect("Redis answers");
+    let _: redis::Value = redis::cmd(command)
+        .query_async(&mut connection)
+        .await
+        .expect("Redis does it");
+}
+
 /// A channel to a service.
 pub fn channel_to(address: SocketAddr) -> Channel {
     Channel::from_shared(format!("http://{address}"))
@@ -247,15 +289,7 @@ impl Stack {
 
     /// One command of an operator's.
     pub async fn redis_says(&self, command: &str) {
-        let client = redis::Client::open(self.redis.url()).expect("a URL");
-        let mut connection = client
-            .get_multiplexed_async_connection()
-            .await
-            .expect("Redis answers");
-        let _: redis::Value = redis::cmd(command)
-            .query_async(&mut connection)
-            .await
-            .expect("Redis does it");
+        redis_says(self.redis.url(), command).await;
     }
 
     /// Waits until the ledger has everything, then audits both stores.
