@@ -10,8 +10,8 @@ use holdbook::{
         hold::{HoldRequest, Method},
     },
     holds::{
-        Body, Holds, HoldsError, Options, Settings,
-        operation::{Caller, GrantRequest, Operation, Remembered, Verb},
+        Body, Holds, HoldsError, Options, Reply, Settings,
+        operation::{Caller, GrantRequest, Operation, Remembered, Replay, Verb},
         packed::Answer,
     },
     ledger::{self, Ledger},
@@ -28,6 +28,8 @@ use crate::support;
 
 const ACCOUNT: &str = "acme";
 const HOUR: i64 = 3_600_000_000;
+/// In the year 2096.
+const LONG_AFTER: i64 = 4_000_000_000_000_000;
 
 /// Both stores and their rooms, and nothing that runs by itself.
 struct Rooms {
@@ -168,7 +170,7 @@ impl Rooms {
         self.run(Self::top_up()).await.expect("a grant");
     }
 
-    async fn reserve(&self, hold_id: &str) -> Result<Answer, MemoryError> {
+    fn reserve_of(hold_id: &str) -> Verb {
         let request = HoldRequest {
             method: Method::Reserve,
             amount: credits("2"),
@@ -177,13 +179,16 @@ impl Rooms {
             max_commit: None,
             labels: Vec::new(),
         };
-        self.run(Verb::Reserve {
+        Verb::Reserve {
             hold_id: hold_id.into(),
             request,
             ttl: HOUR,
             validate_only: false,
-        })
-        .await
+        }
+    }
+
+    async fn reserve(&self, hold_id: &str) -> Result<Answer, MemoryError> {
+        self.run(Self::reserve_of(hold_id)).await
     }
 
     async fn commit(&self, hold_id: &str) -> Result<Answer, MemoryError> {
@@ -299,6 +304,60 @@ async fn a_call_on_a_server_that_may_have_gone_back_is_fenced_off() {
     let answer = rooms.holds.run(read()).await;
     assert!(matches!(answer, Err(HoldsError::Fenced(_))), "{answer:?}");
     assert_eq!(rooms.recover().await, Look::Recovered);
+    rooms.whole().await;
+}
+
+/// A recovery dies between the replays and the callers: what was replayed is in the stream, the next one posts it, and the same replay
+/// once more changes nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_recovery_dies_between_replays_and_callers() {
+    let rooms = Rooms::open().await;
+    rooms.used().await;
+    let url = rooms.redis.lock().await.url();
+    let client = redis::Client::open(url).expect("a URL");
+    let mut connection = client
+        .get_multiplexed_async_connection()
+        .await
+        .expect("Redis answers");
+    let [meta]: [String; 1] = redis::cmd("KEYS")
+        .arg("hb:*:meta")
+        .query_async(&mut connection)
+        .await
+        .expect("one partition");
+    let _: i64 = redis::cmd("HSET")
+        .arg(meta)
+        .arg("open")
+        .arg("2")
+        .query_async(&mut connection)
+        .await
+        .expect("as a recovery leaves it that has opened for replays");
+    let replay = || Operation {
+        account: ACCOUNT.into(),
+        verb: Rooms::reserve_of("lost"),
+        caller: Caller::default(),
+        remembered: Some(rooms.never_seen()),
+        loaded: Vec::new(),
+        replay: Some(Box::new(Replay {
+            instant: LONG_AFTER,
+            ..Replay::default()
+        })),
+    };
+    let call = Operation {
+        replay: None,
+        ..replay()
+    };
+    let refused = rooms.holds.run(call).await;
+    assert!(matches!(refused, Err(HoldsError::Fenced(_))), "{refused:?}");
+    let held = |reply: Reply| match reply.body {
+        Body::Answer(answer) => answer.balance.held,
+        other => panic!("{other:?}"),
+    };
+    let first = rooms.holds.run(replay()).await.expect("replays are taken");
+    assert_eq!(held(first), credits("4"), "frame-2 and the replay");
+
+    assert_eq!(rooms.recover().await, Look::Recovered);
+    let (_, again) = rooms.memory().run(replay()).await.expect("it is open");
+    assert_eq!(held(again), credits("4"));
     rooms.whole().await;
 }
 
