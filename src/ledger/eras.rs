@@ -21,6 +21,8 @@ pub struct EraRow {
     pub open: bool,
     /// How far the ledger is.
     pub cursor: Cursor,
+    /// Callers were let in at some time: before that nothing can have been acknowledged.
+    pub served: bool,
 }
 
 /// The right to recover a partition: a lock on a connection of its own, gone with it.
@@ -31,6 +33,21 @@ pub struct Lease {
     client: Client,
     partition: u32,
     limit: Duration,
+}
+
+/// How a recovery leaves the older era.
+#[derive(Clone, Copy, Debug)]
+pub struct Crossing<'a> {
+    /// The last entry that was posted.
+    pub from: Cursor,
+    /// The new era.
+    pub epoch: u64,
+    /// Under which it is opened.
+    pub replication_id: &'a str,
+    /// For the report.
+    pub drained: Drained,
+    /// When something that was acknowledged may have been lost; none if nothing can have been.
+    pub lost_at: Option<Micros>,
 }
 
 /// What a recovery did, for its report row.
@@ -102,8 +119,7 @@ impl Ledger {
     /// # Errors
     /// Postgres does not answer, or knows no such partition.
     pub async fn era(&self, partition: u32) -> Result<EraRow, LedgerError> {
-        let sql =
-            "select current_epoch, replication_id, open, epoch, n from partitions where id = $1";
+        let sql = "select current_epoch, replication_id, open, epoch, n, served_at is not null from partitions where id = $1";
         let rows = self.rows(sql, &[&value::int(partition)?]).await?;
         let row = rows.first().ok_or_else(|| {
             LedgerError::Setup(format!(
@@ -118,6 +134,7 @@ impl Ledger {
                 epoch: value::unsigned(row.get(3))?,
                 n: value::unsigned(row.get(4))?,
             },
+            served: row.get(5),
         })
     }
 
@@ -201,37 +218,37 @@ impl Lease {
         one(begun.await?, self.partition, from.cursor)
     }
 
-    /// Moves the cursor from the old era's last posted entry to the new era's beginning, and reports.
+    /// Moves the cursor from the old era's last posted entry to the new era's beginning, and reports. Answers the last instant at which
+    /// something may have been lost, by this recovery or one before.
     ///
     /// # Errors
     /// [`LedgerError::Overtaken`] if the cursor or the era is elsewhere.
-    pub async fn cross(
-        &mut self,
-        from: Cursor,
-        epoch: u64,
-        replication_id: &str,
-        drained: Drained,
-    ) -> Result<(), LedgerError> {
-        let limit = self.limit;
-        let crossed = self.try_cross(from, epoch, replication_id, drained);
-        bounded(limit, crossed).await
+    pub async fn cross(&mut self, crossing: Crossing<'_>) -> Result<Option<Micros>, LedgerError> {
+        bounded(self.limit, self.try_cross(crossing)).await
     }
 
-    async fn try_cross(
-        &mut self,
-        from: Cursor,
-        epoch: u64,
-        replication_id: &str,
-        drained: Drained,
-    ) -> Result<(), LedgerError> {
+    async fn try_cross(&mut self, crossing: Crossing<'_>) -> Result<Option<Micros>, LedgerError> {
+        let Crossing {
+            from,
+            epoch,
+            replication_id,
+            drained,
+            lost_at,
+        } = crossing;
         let (id, new) = (value::int(self.partition)?, value::bigint(epoch)?);
         let (old_epoch, old_n) = (value::bigint(from.epoch)?, value::bigint(from.n)?);
         let tx = self.client.transaction().await?;
-        let sql = "update partitions set epoch = $4, n = 0, replication_id = $5, opened_at = now()
-            where id = $1 and epoch = $2 and n = $3 and current_epoch = $4 and not open";
+        let sql = "update partitions set epoch = $4, n = 0, replication_id = $5, opened_at = now(), lost_at = coalesce($6, lost_at)
+            where id = $1 and epoch = $2 and n = $3 and current_epoch = $4 and not open returning lost_at";
         let moved = tx
-            .execute(sql, &[&id, &old_epoch, &old_n, &new, &replication_id])
+            .query_opt(
+                sql,
+                &[&id, &old_epoch, &old_n, &new, &replication_id, &lost_at],
+            )
             .await?;
+        let Some(moved) = moved else {
+            return Err(overtaken(self.partition, from));
+        };
         let sql = "insert into recoveries (partition, epoch, replication_id, from_epoch, from_n, drained, behind_a_gap)
             values ($1, $2, $3, $4, $5, $6, $7)";
         let (posted, behind) = (
@@ -251,12 +268,9 @@ impl Lease {
             ],
         )
         .await?;
-        if moved == 1 {
-            tx.commit().await?;
-        } else {
-            tx.rollback().await?;
-        }
-        one(moved, self.partition, from)
+        let lost_at = moved.get(0);
+        tx.commit().await?;
+        Ok(lost_at)
     }
 
     /// Says that calls may go out under the new era.
@@ -264,8 +278,7 @@ impl Lease {
     /// # Errors
     /// [`LedgerError::Overtaken`] if the era is another by now.
     pub async fn open(&self, epoch: u64) -> Result<(), LedgerError> {
-        let sql =
-            "update partitions set open = true where id = $1 and current_epoch = $2 and epoch = $2";
+        let sql = "update partitions set open = true, served_at = coalesce(served_at, now()) where id = $1 and current_epoch = $2 and epoch = $2";
         let (id, era) = (value::int(self.partition)?, value::bigint(epoch)?);
         let opened = bounded(self.limit, async {
             Ok::<_, LedgerError>(self.client.execute(sql, &[&id, &era]).await?)
@@ -278,6 +291,10 @@ impl Lease {
 fn one(rows: u64, partition: u32, from: Cursor) -> Result<(), LedgerError> {
     match rows {
         1 => Ok(()),
-        _ => Err(LedgerError::Overtaken { partition, from }),
+        _ => Err(overtaken(partition, from)),
     }
+}
+
+const fn overtaken(partition: u32, from: Cursor) -> LedgerError {
+    LedgerError::Overtaken { partition, from }
 }

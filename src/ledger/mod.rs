@@ -35,7 +35,7 @@ pub use batch::GrantStatus;
 pub use bootstrap::PartitionRow;
 pub use connect::Ledger;
 pub use cursor::Cursor;
-pub use eras::{Drained, EraRow, Lease, StoredAccount};
+pub use eras::{Crossing, Drained, EraRow, Lease, StoredAccount};
 pub use error::LedgerError;
 pub use grant_names::GrantName;
 pub use list::{

@@ -12,7 +12,7 @@ use tokio::{sync::watch, time::Instant};
 use super::{RecoveryError, Relay, Replays};
 use crate::{
     holds::{Era, Holds, Meta, Server},
-    ledger::{Cursor, Drained, EraRow, Lease, Ledger},
+    ledger::{Crossing, Cursor, Drained, EraRow, Lease, Ledger},
 };
 
 /// Between two looks at a partition that nobody suspects.
@@ -210,6 +210,15 @@ impl Recovery {
         let service = self.ledger.service_id().await?;
         self.is_ours(&meta, &service)?;
         let now = self.holds.server_time().await?;
+        let clock = if self.test_clock {
+            Some(self.ledger.test_clock_at(now).await?)
+        } else {
+            None
+        };
+        let lost_at = self
+            .may_lose(&row, &meta, &server)
+            .await?
+            .then_some(clock.unwrap_or(now));
         let era = Era {
             epoch: new_epoch(&row, &meta, now),
             replication_id: server.replication_id,
@@ -229,17 +238,17 @@ impl Recovery {
         if let Some(replays) = &self.replays {
             replays.settle(partition, from);
         }
-        lease
-            .cross(from, era.epoch, &era.replication_id, drained)
-            .await?;
-        let clock = if self.test_clock {
-            Some(self.ledger.test_clock_at(now).await?)
-        } else {
-            None
+        let crossing = Crossing {
+            from,
+            epoch: era.epoch,
+            replication_id: &era.replication_id,
+            drained,
+            lost_at,
         };
+        let lost_at = lease.cross(crossing).await?;
         if !self
             .holds
-            .open(partition, &era, &from.to_string(), clock)
+            .open(partition, &era, &from.to_string(), clock, lost_at)
             .await?
         {
             return Err(moved);
@@ -263,6 +272,17 @@ impl Recovery {
         self.holds.set_replay_era(partition, era.clone());
         self.holds.set_era(partition, era);
         Ok(())
+    }
+
+    /// Whether something that was acknowledged may be gone. Not at a service's first start; nor when the same server still has the era
+    /// whole, so that an operator's recovery of a sound partition does not count.
+    async fn may_lose(
+        &self,
+        row: &EraRow,
+        meta: &Meta,
+        server: &Server,
+    ) -> Result<bool, RecoveryError> {
+        Ok(row.served && !(agree(row, meta, server) && self.follows(row, meta).await?))
     }
 
     /// A wrong URL must not empty somebody else's Redis.

@@ -361,6 +361,96 @@ async fn a_recovery_dies_between_replays_and_callers() {
     rooms.whole().await;
 }
 
+/// A hold is lost with everybody who knew of it: what ends it is booked, once, whatever is sent again, replayed or recovered. Where
+/// nothing can have been lost, at a first start and when an operator recovers what is sound, it is unknown.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_end_of_a_lost_hold_is_booked_once() {
+    let rooms = Rooms::open().await;
+    rooms.fund().await;
+    let known = async |hold| {
+        let answer = rooms.commit(hold).await.expect("an answer");
+        (
+            answer.reasons.is_empty(),
+            answer.replayed,
+            answer.balance.free,
+        )
+    };
+    let unknown = (false, false, credits("1000"));
+    assert_eq!(known("never").await, unknown, "after the first start");
+    rooms.whole().await;
+    let (holds, ledger) = (rooms.holds.clone(), rooms.ledger.clone());
+    let mut operator = Recovery::new(0, holds, ledger, rooms.relay(), false);
+    assert_eq!(operator.force().await.expect("both"), Look::Recovered);
+    assert_eq!(known("never").await, unknown, "after an operator's");
+
+    rooms.whole().await;
+    let url = rooms.redis.lock().await.url();
+    for hold in ["lost", "gone"] {
+        rooms.reserve(hold).await.expect("a hold");
+    }
+    support::redis_says(url, "FLUSHALL").await;
+    assert_eq!(rooms.recover().await, Look::Recovered);
+    let charged = credits("998.5");
+    assert_eq!(known("lost").await, (true, false, charged));
+    let released = rooms
+        .run(Verb::Release {
+            hold_id: "gone".into(),
+        })
+        .await;
+    assert_eq!(
+        released.expect("an answer").reasons.len(),
+        0,
+        "it has ended now"
+    );
+    for hold in ["lost", "gone"] {
+        let reserve = Operation {
+            account: ACCOUNT.into(),
+            verb: Rooms::reserve_of(hold),
+            caller: Caller::default(),
+            remembered: Some(rooms.never_seen()),
+            loaded: Vec::new(),
+            replay: Some(Box::default()),
+        };
+        let (_, reply) = rooms.memory().run(reserve).await.expect("an answer");
+        assert!(matches!(reply.body, Body::Answer(answer) if answer.balance.held == Credits::ZERO));
+    }
+    assert_eq!(known("lost").await, (true, true, charged));
+    // Before the ledger has it, and after.
+    for _ in 0..2 {
+        let mut server = rooms.redis.lock().await;
+        server.kill().await.expect("killed");
+        server.restart().await.expect("Redis comes back");
+        drop(server);
+        assert_eq!(rooms.recover().await, Look::Recovered);
+        while rooms.memory().touch(ACCOUNT).await.is_err() {}
+        rooms.whole().await;
+        let commit = Operation {
+            account: ACCOUNT.into(),
+            verb: Verb::Commit {
+                hold_id: "lost".into(),
+                amount: Some(credits("1.5")),
+                last: true,
+                commit_id: String::new(),
+            },
+            caller: Caller::default(),
+            remembered: None,
+            loaded: Vec::new(),
+            replay: None,
+        };
+        let (_, reply) = rooms.memory().run(commit).await.expect("an answer");
+        match reply.body {
+            Body::Answer(answer) => assert_eq!(
+                (answer.replayed, answer.balance.free),
+                (true, charged),
+                "{:?}",
+                answer.reasons
+            ),
+            other => panic!("{other:?}"),
+        }
+        rooms.whole().await;
+    }
+}
+
 /// "Never seen", said by the ledger before a recovery, does not make a grant or a refund a second time after it: meanwhile another call
 /// may have done it, and the recovery posted it.
 #[tokio::test(flavor = "multi_thread")]
