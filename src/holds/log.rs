@@ -255,10 +255,7 @@ impl Holds {
 fn read_entry(partition: u32, id: &str, fields: Vec<Value>) -> Result<Entry, HoldsError> {
     let strange =
         |what: &str| HoldsError::Bug(format!("entry {id} of partition {partition} {what}"));
-    let (epoch, n) = id
-        .split_once('-')
-        .and_then(|(e, n)| Some((e.parse().ok()?, n.parse().ok()?)))
-        .ok_or_else(|| strange("has no position"))?;
+    let (epoch, n) = read_position(id).ok_or_else(|| strange("has no position"))?;
     let mut blobs = fields.into_iter().map(|value| match value {
         Value::BulkString(bytes) => bytes,
         _ => Vec::new(),
@@ -271,10 +268,12 @@ fn read_entry(partition: u32, id: &str, fields: Vec<Value>) -> Result<Entry, Hol
         bad: Vec::new(),
         images: Vec::new(),
         spent: Vec::new(),
+        follows: None,
     };
     while let (Some(name), Some(blob)) = (blobs.next(), blobs.next()) {
         match name.as_slice() {
             b"e" => read_events(&mut entry, &blob),
+            b"after" => entry.follows = std::str::from_utf8(&blob).ok().and_then(read_position),
             b"a" => {
                 entry.images = read_images(&blob)
                     .map_err(|error| strange(&format!("has unreadable images: {error}")))?
@@ -287,6 +286,12 @@ fn read_entry(partition: u32, id: &str, fields: Vec<Value>) -> Result<Entry, Hol
         }
     }
     Ok(entry)
+}
+
+/// `era-number`.
+fn read_position(text: &str) -> Option<(u64, u64)> {
+    let (epoch, n) = text.split_once('-')?;
+    Some((epoch.parse().ok()?, n.parse().ok()?))
 }
 
 /// Each event by itself, so that one that cannot be read does not take the others with it.

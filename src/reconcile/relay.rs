@@ -46,6 +46,14 @@ pub enum RelayError {
     Ledger(#[from] LedgerError),
 }
 
+impl RelayError {
+    /// Another relay did the work.
+    #[must_use]
+    pub const fn is_overtaken(&self) -> bool {
+        matches!(self, Self::Ledger(LedgerError::Overtaken { .. }))
+    }
+}
+
 /// The relay of one partition.
 pub struct Relay {
     partition: u32,
@@ -214,6 +222,11 @@ impl Relay {
         });
     }
 
+    /// What it runs operations by, for who drives it.
+    pub(super) fn memory(&self) -> (Memory, LedgerWait) {
+        (self.memory.clone(), self.waits.clone())
+    }
+
     /// The ledger is known to be this far.
     pub(super) fn reached(&self, cursor: Cursor) {
         self.waits.reached(self.partition, cursor);
@@ -331,8 +344,7 @@ impl Relay {
             RelayError::Ledger(LedgerError::Gap { .. }) => {
                 tracing::warn!(partition, %error, "the partition is suspected");
             }
-            // The other one did the work.
-            RelayError::Ledger(LedgerError::Overtaken { .. }) => {
+            error if error.is_overtaken() => {
                 tracing::debug!(partition, %error, "another relay was here")
             }
             RelayError::Ledger(LedgerError::Unavailable(_))

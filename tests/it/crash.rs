@@ -1,5 +1,7 @@
 //! Crashes between any two steps: script, stream, ledger, publication. A relay is driven by hand and dropped where it would die.
 
+mod gap;
+
 use std::{sync::Arc, time::Duration};
 
 use holdbook::{
@@ -140,11 +142,15 @@ impl Rooms {
     }
 
     fn top_up() -> Verb {
+        Self::top_up_of("topup-1", "1000")
+    }
+
+    fn top_up_of(grant_id: &str, amount: &str) -> Verb {
         let request = GrantRequest {
             kind: GrantKind::TopUp,
             priority: 100,
             non_refundable: false,
-            amount: credits("1000"),
+            amount: credits(amount),
             starts_at: None,
             expires_at: None,
             expires_in: None,
@@ -154,7 +160,7 @@ impl Rooms {
             sent: Vec::new(),
         };
         Verb::Grant {
-            grant_id: "topup-1".into(),
+            grant_id: grant_id.into(),
             request: Box::new(request),
         }
     }
