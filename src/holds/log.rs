@@ -16,7 +16,7 @@ const PUBLISH: &str = r"
 local epoch, n = unpack(redis.call('HMGET', KEYS[1], 'epoch', 'ledger_n'))
 if epoch ~= ARGV[1] then return 0 end
 if tonumber(ARGV[2]) > tonumber(n) then redis.call('HSET', KEYS[1], 'ledger_n', ARGV[2]) end
-if ARGV[3] ~= '' then redis.call('XTRIM', KEYS[2], 'MINID', '~', ARGV[1] .. '-' .. ARGV[3]) end
+if ARGV[3] ~= '' then redis.call('XTRIM', KEYS[2], 'MINID', '~', ARGV[3]) end
 return 1";
 
 /// How far a partition and its ledger are.
@@ -101,22 +101,18 @@ impl Holds {
         Ok(())
     }
 
-    /// Publishes that the ledger has all up to `n` of an epoch, then trims the stream to `tail` entries before that.
+    /// Publishes that the ledger has all up to `n` of an epoch, then trims what stands before `begins`.
     ///
     /// # Errors
     /// Redis did not answer, or is at another epoch.
     pub async fn publish_ledger(
         &self,
         partition: u32,
-        epoch: u64,
-        n: u64,
-        tail: u64,
+        (epoch, n): (u64, u64),
+        begins: Option<(u64, u64)>,
     ) -> Result<(), HoldsError> {
         let keys = &self.partition(partition).keys;
-        let trim = n
-            .checked_sub(tail)
-            .filter(|first| *first > 0)
-            .map_or_else(String::new, |first| first.to_string());
+        let trim = begins.map_or_else(String::new, |(epoch, n)| format!("{epoch}-{n}"));
         let mut cmd = redis::cmd("EVAL");
         cmd.arg(PUBLISH)
             .arg(2)

@@ -16,6 +16,7 @@ mod replays;
 mod second_copy;
 mod status;
 mod sweeper;
+mod tail;
 mod wait;
 
 pub use self::{

@@ -85,7 +85,9 @@ impl Recovery {
     /// # Errors
     /// It is not open; looking again may help.
     pub async fn step(&mut self) -> Result<Look, RecoveryError> {
+        let known = self.relay.known();
         let row = self.ledger.era(self.partition).await?;
+        self.relay.looked(known, row.cursor);
         if self.is_open(&row).await? {
             return self.opened(row).await;
         }

@@ -1,6 +1,7 @@
 //! Crashes between any two steps: script, stream, ledger, publication. A relay is driven by hand and dropped where it would die.
 
 mod gap;
+mod older;
 
 use std::{sync::Arc, time::Duration};
 
@@ -29,6 +30,8 @@ use tokio::sync::Mutex;
 use crate::support;
 
 const ACCOUNT: &str = "acme";
+/// Longer than a test.
+const TAIL: Duration = Duration::from_secs(3600);
 const HOUR: i64 = 3_600_000_000;
 /// In the year 2096.
 const LONG_AFTER: i64 = 4_000_000_000_000_000;
@@ -103,7 +106,7 @@ impl Rooms {
             batch: 500,
             pause: Duration::ZERO,
             gather: Duration::ZERO,
-            tail: 0,
+            tail: TAIL,
         };
         Relay::new(
             0,
@@ -626,7 +629,7 @@ async fn a_post_that_is_not_answered_is_given_up() {
         batch: 4,
         pause: Duration::ZERO,
         gather: Duration::ZERO,
-        tail: 0,
+        tail: Duration::ZERO,
     };
     let mut relay = Relay::new(
         0,
@@ -684,4 +687,33 @@ async fn a_post_is_cut_between_the_cursor_and_the_rows() {
     assert!(posted.is_err(), "{posted:?}");
     lock.rollback().await.expect("the lock is gone");
     rooms.whole().await;
+}
+
+/// Whoever holds the lease stands still: Postgres gives the lease to another.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lease_whose_holder_stands_still_is_taken() {
+    let url = support::postgres_url().await;
+    let rooms = Rooms::open_on(support::redis().await, &url).await;
+    let ledger = rooms
+        .ledger
+        .clone()
+        .giving_up_after(Duration::from_millis(300));
+    let held = ledger
+        .lease(0)
+        .await
+        .expect("an answer")
+        .expect("the lease");
+    assert!(ledger.lease(0).await.expect("an answer").is_none());
+    // It says nothing. Another asks until it may.
+    let taken = async {
+        loop {
+            if let Some(lease) = ledger.lease(0).await.expect("an answer") {
+                return lease;
+            }
+        }
+    };
+    let taken = tokio::time::timeout(Duration::from_secs(60), taken).await;
+    let taken = taken.expect("it is given to another");
+    held.keep().await.expect_err("it has lost it");
+    taken.keep().await.expect("it has it");
 }
