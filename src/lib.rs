@@ -53,10 +53,10 @@
 //! | one bad event stops a partition | it goes to quarantine in the same transaction, and its account is frozen | `posting::an_unreadable_event_stops_only_its_account` |
 //! | a server that was on the machine is used or stopped by `holdbook dev` | only what this process started is ever signalled | `crashes::a_server_of_another_folder_is_never_ended` |
 //!
-//! Not promised yet: what Redis acknowledged, lost, and the ledger did not have. With its append-only file written at every answer a
-//! crash of its own loses none. Whatever it loses is noticed: every call names the epoch and the server's replication id under which its
-//! partition was opened, the script refuses any other, and `reconcile/recovery.rs` opens a new era from the ledger and what survived
-//! in the stream.
+//! What Redis acknowledged and lost, and the ledger did not have, is done again: every call names the epoch and the server's replication
+//! id under which its partition was opened, the script refuses any other, and `reconcile/recovery.rs` opens a new era from the ledger,
+//! what survived in the stream, and what the processes that answered still keep. Only when Redis goes back and such a process dies, or
+//! Postgres goes back with it, something answered with `APPLIED` can be gone; the README has the table.
 //!
 //! # Where to start reading
 //!

@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// What a table shows of a partition.
-const COLUMNS: [&str; 10] = [
+const COLUMNS: [&str; 14] = [
     "partition",
     "epoch",
     "open",
@@ -29,6 +29,10 @@ const COLUMNS: [&str; 10] = [
     "recovered_at",
     "drained",
     "behind_a_gap",
+    "replayed",
+    "not_replayed",
+    "missing",
+    "may_have_lost",
 ];
 
 /// `holdbook partition`.
@@ -80,6 +84,21 @@ fn record(status: &PartitionStatus) -> Record {
             "behind_a_gap",
             count(recovery.map(|recovery| recovery.behind_a_gap)),
         ),
+        (
+            "replayed",
+            count(recovery.map(|recovery| recovery.replayed)),
+        ),
+        (
+            "not_replayed",
+            count(recovery.map(|recovery| recovery.not_replayed)),
+        ),
+        ("missing", count(recovery.map(|recovery| recovery.missing))),
+        (
+            "may_have_lost",
+            recovery.map_or(Value::Absent, |recovery| {
+                Value::Flag(recovery.may_have_lost)
+            }),
+        ),
     ])
 }
 
@@ -121,10 +140,14 @@ async fn recover(partition: Option<u32>, serve: ServeArgs) -> Result<ExitCode, C
         if let Some(report) = reports.get(&partition) {
             writeln!(
                 io::stdout(),
-                "partition {partition}: open at era {}, drained {}, behind a gap {}",
+                "partition {partition}: open at era {}, drained {}, behind a gap {}, replayed {}, not replayed {}, missing {}, may have lost something: {}",
                 report.epoch,
                 report.drained,
-                report.behind_a_gap
+                report.behind_a_gap,
+                report.replayed,
+                report.not_replayed,
+                report.missing,
+                report.may_have_lost
             )?;
         }
     }

@@ -191,12 +191,12 @@ pub struct ServiceArgs {
         default_value = "500"
     )]
     pub relay_batch: String,
-    /// Stream entries kept after they are posted, to feed a Postgres that went back to an older copy
+    /// How long stream entries are kept after they are posted, to feed a Postgres that went back to an older copy; Redis holds them
     #[arg(
         long,
         env = "HOLDBOOK_STREAM_TAIL",
-        value_name = "COUNT",
-        default_value = "1000"
+        value_name = "DURATION",
+        default_value = "10s"
     )]
     pub stream_tail: String,
     /// How long nothing must have been written on an account until Redis drops it; a later call loads it from the ledger. 0s: never

@@ -90,8 +90,8 @@ pub struct Config {
     pub relay_gather: Duration,
     /// The most stream entries that the relay posts in one transaction.
     pub relay_batch: usize,
-    /// Stream entries kept after they are posted, to feed a Postgres that went back to an older copy.
-    pub stream_tail: u64,
+    /// How long stream entries are kept after they are posted, to feed a Postgres that went back to an older copy.
+    pub stream_tail: Duration,
     /// How long nothing must have been written on an account until Redis drops it. Zero: never.
     pub idle_after: Duration,
     /// The most connections to Postgres, the relay's own not counted.
@@ -139,7 +139,7 @@ impl Config {
             relay_pause: read.duration(&bounds::RELAY_PAUSE, &service.relay_pause),
             relay_gather: read.duration(&bounds::RELAY_GATHER, &service.relay_gather),
             relay_batch: read.count(&bounds::RELAY_BATCH, &service.relay_batch),
-            stream_tail: read.count(&bounds::STREAM_TAIL, &service.stream_tail),
+            stream_tail: read.duration(&bounds::STREAM_TAIL, &service.stream_tail),
             idle_after: read.duration(&bounds::IDLE_AFTER, &service.idle_after),
             postgres_pool: read.count(&bounds::POSTGRES_POOL, &service.postgres_pool),
             postgres_timeout: read.duration(&bounds::POSTGRES_TIMEOUT, &service.postgres_timeout),

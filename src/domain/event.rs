@@ -37,6 +37,8 @@ pub struct Entry {
     pub images: Vec<AccountImage>,
     /// Accounts whose spent grants changed, and those in Redis' own packed form.
     pub spent: Vec<(String, Vec<u8>)>,
+    /// Of entry 0, which begins an era and has no events: era and number of the entry that the era follows.
+    pub follows: Option<(u64, u64)>,
 }
 
 /// An account as it stands after an event: what a lost account is loaded from.

@@ -79,6 +79,7 @@ local epoch, replid = unpack(redis.call('HMGET', KEYS[1], 'epoch', 'replid'))
 if epoch ~= ARGV[1] or replid ~= ARGV[2] then return 0 end
 redis.call('XADD', KEYS[2], ARGV[1] .. '-0', 'after', ARGV[3])
 if ARGV[4] ~= '' then redis.call('HSET', KEYS[1], 'clock', ARGV[4]) end
+if ARGV[5] ~= '' then redis.call('HSET', KEYS[1], 'lost', ARGV[5]) else redis.call('HDEL', KEYS[1], 'lost') end
 redis.call('HSET', KEYS[1], 'n', '0', 'ledger_n', '0', 'evict_n', '0', 'open', '2')
 return 1";
 
@@ -201,7 +202,8 @@ impl Holds {
         Ok(self.aside::<i64>(partition, &cmd).await? == 1)
     }
 
-    /// Opens a partition for replays at the era that fenced it; `after` is the position that it follows. Says whether it is.
+    /// Opens a partition for replays at the era that fenced it; `after` is the position that it follows, `lost_at` the last instant
+    /// at which something acknowledged may have been lost. Says whether it is.
     ///
     /// # Errors
     /// Redis did not answer.
@@ -211,6 +213,7 @@ impl Holds {
         era: &Era,
         after: &str,
         test_clock: Option<Micros>,
+        lost_at: Option<Micros>,
     ) -> Result<bool, HoldsError> {
         let keys = &self.partition(partition).keys;
         let mut cmd = redis::cmd("EVAL");
@@ -219,7 +222,9 @@ impl Holds {
             .arg(keys.meta())
             .arg(keys.log());
         cmd.arg(era.epoch).arg(&era.replication_id).arg(after);
-        cmd.arg(test_clock.map_or_else(String::new, |clock| clock.to_string()));
+        for instant in [test_clock, lost_at] {
+            cmd.arg(instant.map_or_else(String::new, |instant| instant.to_string()));
+        }
         Ok(self.aside::<i64>(partition, &cmd).await? == 1)
     }
 

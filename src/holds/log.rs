@@ -16,7 +16,7 @@ const PUBLISH: &str = r"
 local epoch, n = unpack(redis.call('HMGET', KEYS[1], 'epoch', 'ledger_n'))
 if epoch ~= ARGV[1] then return 0 end
 if tonumber(ARGV[2]) > tonumber(n) then redis.call('HSET', KEYS[1], 'ledger_n', ARGV[2]) end
-if ARGV[3] ~= '' then redis.call('XTRIM', KEYS[2], 'MINID', '~', ARGV[1] .. '-' .. ARGV[3]) end
+if ARGV[3] ~= '' then redis.call('XTRIM', KEYS[2], 'MINID', '~', ARGV[3]) end
 return 1";
 
 /// How far a partition and its ledger are.
@@ -101,22 +101,18 @@ impl Holds {
         Ok(())
     }
 
-    /// Publishes that the ledger has all up to `n` of an epoch, then trims the stream to `tail` entries before that.
+    /// Publishes that the ledger has all up to `n` of an epoch, then trims what stands before `begins`.
     ///
     /// # Errors
     /// Redis did not answer, or is at another epoch.
     pub async fn publish_ledger(
         &self,
         partition: u32,
-        epoch: u64,
-        n: u64,
-        tail: u64,
+        (epoch, n): (u64, u64),
+        begins: Option<(u64, u64)>,
     ) -> Result<(), HoldsError> {
         let keys = &self.partition(partition).keys;
-        let trim = n
-            .checked_sub(tail)
-            .filter(|first| *first > 0)
-            .map_or_else(String::new, |first| first.to_string());
+        let trim = begins.map_or_else(String::new, |(epoch, n)| format!("{epoch}-{n}"));
         let mut cmd = redis::cmd("EVAL");
         cmd.arg(PUBLISH)
             .arg(2)
@@ -255,10 +251,7 @@ impl Holds {
 fn read_entry(partition: u32, id: &str, fields: Vec<Value>) -> Result<Entry, HoldsError> {
     let strange =
         |what: &str| HoldsError::Bug(format!("entry {id} of partition {partition} {what}"));
-    let (epoch, n) = id
-        .split_once('-')
-        .and_then(|(e, n)| Some((e.parse().ok()?, n.parse().ok()?)))
-        .ok_or_else(|| strange("has no position"))?;
+    let (epoch, n) = read_position(id).ok_or_else(|| strange("has no position"))?;
     let mut blobs = fields.into_iter().map(|value| match value {
         Value::BulkString(bytes) => bytes,
         _ => Vec::new(),
@@ -271,10 +264,12 @@ fn read_entry(partition: u32, id: &str, fields: Vec<Value>) -> Result<Entry, Hol
         bad: Vec::new(),
         images: Vec::new(),
         spent: Vec::new(),
+        follows: None,
     };
     while let (Some(name), Some(blob)) = (blobs.next(), blobs.next()) {
         match name.as_slice() {
             b"e" => read_events(&mut entry, &blob),
+            b"after" => entry.follows = std::str::from_utf8(&blob).ok().and_then(read_position),
             b"a" => {
                 entry.images = read_images(&blob)
                     .map_err(|error| strange(&format!("has unreadable images: {error}")))?
@@ -287,6 +282,12 @@ fn read_entry(partition: u32, id: &str, fields: Vec<Value>) -> Result<Entry, Hol
         }
     }
     Ok(entry)
+}
+
+/// `era-number`.
+fn read_position(text: &str) -> Option<(u64, u64)> {
+    let (epoch, n) = text.split_once('-')?;
+    Some((epoch.parse().ok()?, n.parse().ok()?))
 }
 
 /// Each event by itself, so that one that cannot be read does not take the others with it.

@@ -4,8 +4,9 @@
 //! crate. It does not know the ledger: it answers "the ledger must be asked" and takes what the asker brings.
 //!
 //! Reading order: `operation` (what can be asked), `executor` (how calls go out), `program` and `lua/` (what happens), `packed` and
-//! `reply` (what comes back), `log` (what the relay reads), `idle` (who is dropped), `bootstrap` (how a partition opens).
+//! `reply` (what comes back), `log` (what the relay reads), `again` (an event as the call that made it), `idle` (who is dropped), `bootstrap` (how a partition opens).
 
+pub mod again;
 mod bootstrap;
 mod connection;
 mod era;

@@ -82,6 +82,11 @@ impl Ledger {
         Self { limit, ..self }
     }
 
+    /// Postgres went back to an older copy: numbers of grants that it does not have may come to mean others.
+    pub fn forget_names(&self) {
+        self.names.forget();
+    }
+
     /// A connection of the pool.
     pub(super) async fn client(&self) -> Result<Object, LedgerError> {
         Ok(self.pool.get().await?)

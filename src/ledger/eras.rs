@@ -1,14 +1,7 @@
-//! Eras of partitions: who may open one, what is recorded of it, and what a lost account is loaded from.
+//! Eras of partitions: what is recorded of them, and what a lost account is loaded from.
 
-use std::time::Duration;
-
-use tokio_postgres::Client;
-
-use super::{Cursor, Ledger, LedgerError, connect::bounded, value};
+use super::{Cursor, Ledger, LedgerError, value};
 use crate::domain::account::Micros;
-
-/// The first key of the advisory locks that are leases; the second is the partition.
-const LEASE_SPACE: i32 = 0x484f_4c44;
 
 /// A partition's era as the ledger records it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,25 +14,10 @@ pub struct EraRow {
     pub open: bool,
     /// How far the ledger is.
     pub cursor: Cursor,
-}
-
-/// The right to recover a partition: a lock on a connection of its own, gone with it.
-///
-/// What Postgres leaves unanswered is given up, and the lease with it. A statement that it does later does nothing unless the
-/// partition is still where it was.
-pub struct Lease {
-    client: Client,
-    partition: u32,
-    limit: Duration,
-}
-
-/// What a recovery did, for its report row.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Drained {
-    /// Entries that had survived in the stream and were posted.
-    pub posted: u64,
-    /// Entries behind a missing one.
-    pub behind_a_gap: u64,
+    /// Callers were let in at some time: before that nothing can have been acknowledged.
+    pub served: bool,
+    /// Something that a recovery found behind a gap waits to be replayed.
+    pub replays_wait: bool,
 }
 
 /// An account as the ledger has it, in Redis' packed forms.
@@ -102,8 +80,8 @@ impl Ledger {
     /// # Errors
     /// Postgres does not answer, or knows no such partition.
     pub async fn era(&self, partition: u32) -> Result<EraRow, LedgerError> {
-        let sql =
-            "select current_epoch, replication_id, open, epoch, n from partitions where id = $1";
+        let sql = "select current_epoch, replication_id, open, epoch, n, served_at is not null,
+            exists (select from replays r where r.partition = p.id and r.done_at is null) from partitions p where id = $1";
         let rows = self.rows(sql, &[&value::int(partition)?]).await?;
         let row = rows.first().ok_or_else(|| {
             LedgerError::Setup(format!(
@@ -118,28 +96,9 @@ impl Ledger {
                 epoch: value::unsigned(row.get(3))?,
                 n: value::unsigned(row.get(4))?,
             },
+            served: row.get(5),
+            replays_wait: row.get(6),
         })
-    }
-
-    /// The right to recover a partition, if nobody else has it.
-    ///
-    /// # Errors
-    /// Postgres does not answer.
-    pub async fn lease(&self, partition: u32) -> Result<Option<Lease>, LedgerError> {
-        let client = self.session().await?;
-        let sql = "select pg_try_advisory_lock($1, $2)";
-        let id = value::int(partition)?;
-        let taken: bool = bounded(self.limit, async {
-            let row = client.query_one(sql, &[&LEASE_SPACE, &id]).await?;
-            Ok::<_, LedgerError>(row.get(0))
-        })
-        .await?;
-        let limit = self.limit;
-        Ok(taken.then_some(Lease {
-            client,
-            partition,
-            limit,
-        }))
     }
 
     /// What an account is loaded from, if the ledger knows it; with the cursor that it was read at. Its era counts, not the current one:
@@ -180,104 +139,5 @@ impl Ledger {
             }
         });
         Ok((cursor, found))
-    }
-}
-
-impl Lease {
-    /// Begins a new era, closed: by compare and swap, so that of two recoveries one goes on.
-    ///
-    /// # Errors
-    /// [`LedgerError::Overtaken`] if the era is not `from` any more.
-    pub async fn begin(&self, from: &EraRow, epoch: u64) -> Result<(), LedgerError> {
-        let sql = "update partitions set current_epoch = $3, open = false where id = $1 and current_epoch = $2";
-        let (id, old, new) = (
-            value::int(self.partition)?,
-            value::bigint(from.epoch)?,
-            value::bigint(epoch)?,
-        );
-        let begun = bounded(self.limit, async {
-            Ok::<_, LedgerError>(self.client.execute(sql, &[&id, &old, &new]).await?)
-        });
-        one(begun.await?, self.partition, from.cursor)
-    }
-
-    /// Moves the cursor from the old era's last posted entry to the new era's beginning, and reports.
-    ///
-    /// # Errors
-    /// [`LedgerError::Overtaken`] if the cursor or the era is elsewhere.
-    pub async fn cross(
-        &mut self,
-        from: Cursor,
-        epoch: u64,
-        replication_id: &str,
-        drained: Drained,
-    ) -> Result<(), LedgerError> {
-        let limit = self.limit;
-        let crossed = self.try_cross(from, epoch, replication_id, drained);
-        bounded(limit, crossed).await
-    }
-
-    async fn try_cross(
-        &mut self,
-        from: Cursor,
-        epoch: u64,
-        replication_id: &str,
-        drained: Drained,
-    ) -> Result<(), LedgerError> {
-        let (id, new) = (value::int(self.partition)?, value::bigint(epoch)?);
-        let (old_epoch, old_n) = (value::bigint(from.epoch)?, value::bigint(from.n)?);
-        let tx = self.client.transaction().await?;
-        let sql = "update partitions set epoch = $4, n = 0, replication_id = $5, opened_at = now()
-            where id = $1 and epoch = $2 and n = $3 and current_epoch = $4 and not open";
-        let moved = tx
-            .execute(sql, &[&id, &old_epoch, &old_n, &new, &replication_id])
-            .await?;
-        let sql = "insert into recoveries (partition, epoch, replication_id, from_epoch, from_n, drained, behind_a_gap)
-            values ($1, $2, $3, $4, $5, $6, $7)";
-        let (posted, behind) = (
-            value::bigint(drained.posted)?,
-            value::bigint(drained.behind_a_gap)?,
-        );
-        tx.execute(
-            sql,
-            &[
-                &id,
-                &new,
-                &replication_id,
-                &old_epoch,
-                &old_n,
-                &posted,
-                &behind,
-            ],
-        )
-        .await?;
-        if moved == 1 {
-            tx.commit().await?;
-        } else {
-            tx.rollback().await?;
-        }
-        one(moved, self.partition, from)
-    }
-
-    /// Says that calls may go out under the new era.
-    ///
-    /// # Errors
-    /// [`LedgerError::Overtaken`] if the era is another by now.
-    pub async fn open(&self, epoch: u64) -> Result<(), LedgerError> {
-        let sql =
-            "update partitions set open = true where id = $1 and current_epoch = $2 and epoch = $2";
-        let (id, era) = (value::int(self.partition)?, value::bigint(epoch)?);
-        let opened = bounded(self.limit, async {
-            Ok::<_, LedgerError>(self.client.execute(sql, &[&id, &era]).await?)
-        });
-        one(opened.await?, self.partition, Cursor { epoch, n: 0 })
-    }
-}
-
-/// One row was changed, or somebody else was quicker.
-fn one(rows: u64, partition: u32, from: Cursor) -> Result<(), LedgerError> {
-    match rows {
-        1 => Ok(()),
-        _ => Err(LedgerError::Overtaken { partition, from }),
     }
 }

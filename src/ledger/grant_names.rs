@@ -31,6 +31,10 @@ impl GrantNames {
         self.0.get(&(Arc::from(account), no))
     }
 
+    pub(super) fn forget(&self) {
+        self.0.invalidate_all();
+    }
+
     pub(super) fn learn<'a>(&self, names: impl IntoIterator<Item = ((&'a str, u32), GrantName)>) {
         for ((account, no), name) in names {
             self.0.insert((Arc::from(account), no), name);

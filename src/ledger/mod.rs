@@ -18,6 +18,7 @@ mod eras;
 mod error;
 mod grant_names;
 mod heartbeats;
+mod lease;
 mod list;
 mod lookup;
 mod migrate;
@@ -27,6 +28,7 @@ mod queue;
 mod recoveries;
 mod rows;
 mod statements;
+mod to_replay;
 mod value;
 mod writer;
 
@@ -35,13 +37,15 @@ pub use batch::GrantStatus;
 pub use bootstrap::PartitionRow;
 pub use connect::Ledger;
 pub use cursor::Cursor;
-pub use eras::{Drained, EraRow, Lease, StoredAccount};
+pub use eras::{EraRow, StoredAccount};
 pub use error::LedgerError;
 pub use grant_names::GrantName;
+pub use lease::{Crossing, Drained, Lease};
 pub use list::{
     GrantFilter, GrantRow, HoldFilter, HoldRow, Page, TransferFilter, TransferKey, TransferRow,
 };
 pub use migrate::{migrate, schema_version};
 pub use quarantine::{Decode, QuarantinedEvent, Retried};
 pub use recoveries::RecoveryRow;
+pub use to_replay::{Replayed, ToReplay};
 pub use writer::{Posted, Writer};

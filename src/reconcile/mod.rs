@@ -4,16 +4,19 @@
 //! Owns no data of its own. Redis is read and changed through `holds`, Postgres through `ledger`. Every worker exposes one `step`.
 
 mod audit;
+mod drain;
 mod evictor;
 pub mod memory;
 mod quarantine;
 mod recovery;
 mod recovery_error;
+mod redo;
 mod relay;
 mod replays;
 mod second_copy;
 mod status;
 mod sweeper;
+mod tail;
 mod wait;
 
 pub use self::{

@@ -9,10 +9,14 @@ use std::time::Duration;
 
 use tokio::{sync::watch, time::Instant};
 
-use super::{RecoveryError, Relay, Replays};
+use super::{
+    RecoveryError, Relay, Replays,
+    drain::drain,
+    redo::{Redo, while_held},
+};
 use crate::{
     holds::{Era, Holds, Meta, Server},
-    ledger::{Cursor, Drained, EraRow, Lease, Ledger},
+    ledger::{Crossing, Cursor, EraRow, Lease, Ledger},
 };
 
 /// Between two looks at a partition that nobody suspects.
@@ -81,9 +85,11 @@ impl Recovery {
     /// # Errors
     /// It is not open; looking again may help.
     pub async fn step(&mut self) -> Result<Look, RecoveryError> {
+        let known = self.relay.known();
         let row = self.ledger.era(self.partition).await?;
+        self.relay.looked(known, row.cursor);
         if self.is_open(&row).await? {
-            return self.opened(row.epoch).await;
+            return self.opened(row).await;
         }
         let Some(lease) = self.ledger.lease(self.partition).await? else {
             self.join_in(row).await?;
@@ -92,7 +98,7 @@ impl Recovery {
         // Whoever had the lease before may have done it.
         let row = self.ledger.era(self.partition).await?;
         if self.is_open(&row).await? {
-            return self.opened(row.epoch).await;
+            return self.opened(row).await;
         }
         self.recover(lease, row).await?;
         Ok(Look::Recovered)
@@ -139,9 +145,15 @@ impl Recovery {
     }
 
     /// Replays what came too late for the recovery itself, and gives the sign of life.
-    async fn opened(&self, epoch: u64) -> Result<Look, RecoveryError> {
+    async fn opened(&mut self, row: EraRow) -> Result<Look, RecoveryError> {
         if let Some(replays) = &self.replays {
-            replays.step(self.partition, epoch).await?;
+            replays.step(self.partition, row.epoch).await?;
+        }
+        if row.replays_wait
+            && let Some(lease) = self.ledger.lease(self.partition).await?
+        {
+            let era = self.holds.era(self.partition);
+            while_held(&lease, Box::pin(self.redo(&era, true))).await?;
         }
         Ok(Look::Open)
     }
@@ -162,6 +174,20 @@ impl Recovery {
             replays.step(self.partition, row.epoch).await?;
         }
         Ok(())
+    }
+
+    /// What was found behind gaps.
+    async fn redo(&mut self, era: &Era, last: bool) -> Result<(), RecoveryError> {
+        self.holds.set_replay_era(self.partition, era.clone());
+        let (memory, waits) = self.relay.memory();
+        let mut redo = Redo {
+            partition: self.partition,
+            ledger: &self.ledger,
+            memory: &memory,
+            waits: &waits,
+            relay: &mut self.relay,
+        };
+        redo.run(era, last).await
     }
 
     /// This process' replays, then the others', as long as callers can wait for them.
@@ -210,6 +236,12 @@ impl Recovery {
         let service = self.ledger.service_id().await?;
         self.is_ours(&meta, &service)?;
         let now = self.holds.server_time().await?;
+        let clock = if self.test_clock {
+            Some(self.ledger.test_clock_at(now).await?)
+        } else {
+            None
+        };
+        let may_lose = self.may_lose(&row, &meta, &server).await?;
         let era = Era {
             epoch: new_epoch(&row, &meta, now),
             replication_id: server.replication_id,
@@ -225,21 +257,32 @@ impl Recovery {
         if !self.holds.fence(partition, &era, &service).await? {
             return Err(moved);
         }
-        let (from, drained) = self.drain().await?;
-        if let Some(replays) = &self.replays {
-            replays.settle(partition, from);
-        }
-        lease
-            .cross(from, era.epoch, &era.replication_id, drained)
-            .await?;
-        let clock = if self.test_clock {
-            Some(self.ledger.test_clock_at(now).await?)
-        } else {
-            None
+        let rooms = (&self.holds, &mut self.relay);
+        let replays = self.replays.as_ref();
+        // On the heap: what a drain and the replays keep between their awaits is large.
+        let drain = Box::pin(drain(
+            (partition, era.epoch),
+            rooms,
+            &mut lease,
+            replays,
+            &meta,
+        ))
+        .await?;
+        let (from, drained) = (drain.from, drain.report);
+        let lost = may_lose || drained.missing > 0;
+        let lost_at = lost.then_some(clock.unwrap_or(now));
+        let crossing = Crossing {
+            from,
+            epoch: era.epoch,
+            replication_id: &era.replication_id,
+            drained,
+            lost_at,
+            behind: &drain.behind,
         };
+        let lost_at = lease.cross(crossing).await?;
         if !self
             .holds
-            .open(partition, &era, &from.to_string(), clock)
+            .open(partition, &era, &from.to_string(), clock, lost_at)
             .await?
         {
             return Err(moved);
@@ -248,7 +291,12 @@ impl Recovery {
             epoch: era.epoch,
             n: 0,
         });
-        self.replay(&era).await?;
+        let replays = async {
+            self.redo(&era, false).await?;
+            self.replay(&era).await?;
+            self.redo(&era, true).await
+        };
+        while_held(&lease, Box::pin(replays)).await?;
         if !self.holds.admit(partition, &era).await? {
             return Err(moved);
         }
@@ -263,6 +311,17 @@ impl Recovery {
         self.holds.set_replay_era(partition, era.clone());
         self.holds.set_era(partition, era);
         Ok(())
+    }
+
+    /// Whether something that was acknowledged may be gone. Not at a service's first start; nor when the same server still has the era
+    /// whole, so that an operator's recovery of a sound partition does not count.
+    async fn may_lose(
+        &self,
+        row: &EraRow,
+        meta: &Meta,
+        server: &Server,
+    ) -> Result<bool, RecoveryError> {
+        Ok(row.served && !(agree(row, meta, server) && self.follows(row, meta).await?))
     }
 
     /// A wrong URL must not empty somebody else's Redis.
@@ -282,31 +341,6 @@ impl Recovery {
                 expected,
             }),
             _ => Ok(()),
-        }
-    }
-
-    /// Posts the entries that survived after the cursor, while they are dense; answers where that ends.
-    async fn drain(&mut self) -> Result<(Cursor, Drained), RecoveryError> {
-        let mut drained = Drained::default();
-        self.relay.forget();
-        loop {
-            let (from, entries) = self.relay.read().await?;
-            let Some(first) = entries.first() else {
-                return Ok((from, drained));
-            };
-            // The stream's beginning of this recovery's own era is no entry of the old one.
-            if first.epoch != from.epoch {
-                return Ok((from, drained));
-            }
-            let dense = from.dense(self.partition, &entries);
-            if dense == 0 {
-                drained.behind_a_gap = entries.len() as u64;
-                tracing::error!(partition = self.partition, after = %from, entries = entries.len(), "entries behind a gap are not posted");
-                return Ok((from, drained));
-            }
-            let posted = self.relay.post(from, &entries[..dense]).await?;
-            drained.posted += posted.cursor.n - from.n;
-            self.relay.freeze(&posted);
         }
     }
 

@@ -1,6 +1,6 @@
 //! Why a partition could not be opened.
 
-use super::RelayError;
+use super::{MemoryError, RelayError};
 use crate::{holds::HoldsError, ledger::LedgerError};
 
 /// Why a partition is not open yet.
@@ -15,6 +15,9 @@ pub enum RecoveryError {
     /// What survived in the stream could not be posted.
     #[error(transparent)]
     Relay(#[from] RelayError),
+    /// What stood behind a gap could not be replayed now.
+    #[error(transparent)]
+    Memory(#[from] MemoryError),
     /// The server is a replica: somebody must promote it, or point the service at the primary.
     #[error("partition {0}: the Redis server is not a master")]
     NotMaster(u32),

@@ -7,7 +7,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::{sync::watch, time::Instant};
 
-use super::{LedgerWait, Memory};
+use super::{LedgerWait, Memory, tail::Tail};
 use crate::{
     domain::{account::Micros, event::Entry},
     holds::{Holds, HoldsError},
@@ -31,8 +31,8 @@ pub struct RelayOptions {
     pub pause: Duration,
     /// How long entries gather between two steps while nobody waits for the ledger: its transactions share cores and disk with Redis.
     pub gather: Duration,
-    /// Entries that stay in the stream after they are posted.
-    pub tail: u64,
+    /// How long entries stay in the stream after they are posted.
+    pub tail: Duration,
 }
 
 /// Why a step did not succeed. Nothing is lost: the next one starts from the ledger's cursor.
@@ -46,6 +46,14 @@ pub enum RelayError {
     Ledger(#[from] LedgerError),
 }
 
+impl RelayError {
+    /// Another relay did the work.
+    #[must_use]
+    pub const fn is_overtaken(&self) -> bool {
+        matches!(self, Self::Ledger(LedgerError::Overtaken { .. }))
+    }
+}
+
 /// The relay of one partition.
 pub struct Relay {
     partition: u32,
@@ -57,6 +65,7 @@ pub struct Relay {
     options: RelayOptions,
     writer: Option<Writer>,
     cursor: Option<Cursor>,
+    tail: Tail,
     /// Most entries in the next step: halved by each that Postgres did not take, so that none is too large for ever.
     batch: usize,
     /// When the first entry of the last step occurred.
@@ -89,6 +98,7 @@ impl Relay {
             options,
             writer: None,
             cursor: None,
+            tail: Tail::new(options.tail),
             batch: options.batch,
             moved_from: None,
         }
@@ -116,7 +126,9 @@ impl Relay {
         let from = match self.cursor {
             Some(cursor) => cursor,
             None => {
+                let known = self.waits.cursor(self.partition);
                 let cursor = self.ledger.cursor(self.partition).await?;
+                self.looked(known, cursor);
                 // Whoever posted up to here may have died before telling. Of another era there is nobody to tell.
                 match self.tell(cursor).await {
                     Ok(()) | Err(RelayError::Holds(HoldsError::Fenced(_))) => {}
@@ -214,19 +226,44 @@ impl Relay {
         });
     }
 
+    /// What it runs operations by, for who drives it.
+    pub(super) fn memory(&self) -> (Memory, LedgerWait) {
+        (self.memory.clone(), self.waits.clone())
+    }
+
+    /// How far the ledger is known to be.
+    pub(super) fn known(&self) -> Option<Cursor> {
+        self.waits.cursor(self.partition)
+    }
+
     /// The ledger is known to be this far.
     pub(super) fn reached(&self, cursor: Cursor) {
         self.waits.reached(self.partition, cursor);
     }
 
     /// Tells those who wait here, and Redis, how far the ledger is.
-    async fn tell(&self, cursor: Cursor) -> Result<(), RelayError> {
+    async fn tell(&mut self, cursor: Cursor) -> Result<(), RelayError> {
         self.waits.reached(self.partition, cursor);
+        let begins = self.tail.reached(Instant::now(), cursor);
         let Cursor { epoch, n } = cursor;
         self.holds
-            .publish_ledger(self.partition, epoch, n, self.options.tail)
+            .publish_ledger(
+                self.partition,
+                (epoch, n),
+                begins.map(|at| (at.epoch, at.n)),
+            )
             .await?;
         Ok(())
+    }
+
+    /// The ledger was asked where it is; `known` is where it was known to be before that. One that is further back was replaced by an
+    /// older copy: who waits waits anew, and names of grants that it no longer has are not known.
+    pub(super) fn looked(&self, known: Option<Cursor>, found: Cursor) {
+        if known.is_some_and(|known| known > found) {
+            tracing::error!(partition = self.partition, ?known, %found, "the ledger went back to an older copy");
+            self.ledger.forget_names();
+            self.waits.went_back(self.partition, found);
+        }
     }
 
     /// After a failure: connect anew, ask where the ledger is.
@@ -331,8 +368,7 @@ impl Relay {
             RelayError::Ledger(LedgerError::Gap { .. }) => {
                 tracing::warn!(partition, %error, "the partition is suspected");
             }
-            // The other one did the work.
-            RelayError::Ledger(LedgerError::Overtaken { .. }) => {
+            error if error.is_overtaken() => {
                 tracing::debug!(partition, %error, "another relay was here")
             }
             RelayError::Ledger(LedgerError::Unavailable(_))

@@ -15,8 +15,9 @@ use crate::{
         hold::Hold,
     },
     holds::{
+        again::Again,
         operation::{Operation, Replay, Verb},
-        packed::{Answer, NEVER, pack_hold_request},
+        packed::{Answer, NEVER, Outcome, pack_hold_request},
     },
     ledger::Cursor,
 };
@@ -140,10 +141,31 @@ pub fn acknowledged(mut operation: Operation, answer: &Answer) -> Option<Operati
     if operation.replay.is_some() {
         return Some(operation);
     }
-    let outcome = answer.outcome.as_ref();
+    let (hold, outcome) = (answer.hold.as_ref(), answer.outcome.as_ref());
+    resolved(operation, hold, outcome, answer.terms.etag)
+}
+
+/// The same of what the stream says, of which nobody may remember the answer.
+#[must_use]
+pub fn found(again: Again) -> Option<Operation> {
+    let Again {
+        operation,
+        hold,
+        outcome,
+        etag,
+    } = again;
+    resolved(operation, hold.as_ref(), outcome.as_ref(), etag)
+}
+
+fn resolved(
+    mut operation: Operation,
+    hold: Option<&Hold>,
+    outcome: Option<&Outcome>,
+    etag: u32,
+) -> Option<Operation> {
     let moves = outcome.map_or(&[][..], |outcome| &outcome.moves);
     let mut replay = Replay::default();
-    if let Some(hold) = &answer.hold {
+    if let Some(hold) = hold {
         replay.instant = hold.expires_at;
         replay.created = hold.created_at;
         replay.made = pack_hold_request(&hold.request);
@@ -158,7 +180,7 @@ pub fn acknowledged(mut operation: Operation, answer: &Answer) -> Option<Operati
             validate_only: true,
             ..
         } => return None,
-        Verb::UpdateAccount { .. } => replay.instant = i64::from(answer.terms.etag),
+        Verb::UpdateAccount { .. } => replay.instant = i64::from(etag),
         Verb::Grant { request, .. } => {
             let outcome = outcome?;
             request.starts_at = Some(outcome.a);
@@ -173,7 +195,7 @@ pub fn acknowledged(mut operation: Operation, answer: &Answer) -> Option<Operati
         Verb::Commit { last, .. } => {
             replay.amount = charged(moves);
             if *last {
-                replay.before = answer.hold.as_ref()?.request.amount;
+                replay.before = hold?.request.amount;
             } else {
                 replay.before += replay.amount;
             }

@@ -49,10 +49,17 @@ impl LedgerWait {
         })
     }
 
-    /// The ledger is at least this far. Never goes back within an epoch.
+    /// The ledger is at least this far.
     pub fn reached(&self, partition: u32, cursor: Cursor) {
         if let Some(known) = self.partitions.get(partition as usize) {
             raise(&known.cursor, cursor);
+        }
+    }
+
+    /// Postgres went back to an older copy: the ledger was seen to be only this far.
+    pub fn went_back(&self, partition: u32, cursor: Cursor) {
+        if let Some(known) = self.partitions.get(partition as usize) {
+            known.cursor.send_replace(cursor);
         }
     }
 

@@ -1,5 +1,8 @@
 //! Crashes between any two steps: script, stream, ledger, publication. A relay is driven by hand and dropped where it would die.
 
+mod gap;
+mod older;
+
 use std::{sync::Arc, time::Duration};
 
 use holdbook::{
@@ -27,6 +30,8 @@ use tokio::sync::Mutex;
 use crate::support;
 
 const ACCOUNT: &str = "acme";
+/// Longer than a test.
+const TAIL: Duration = Duration::from_secs(3600);
 const HOUR: i64 = 3_600_000_000;
 /// In the year 2096.
 const LONG_AFTER: i64 = 4_000_000_000_000_000;
@@ -101,7 +106,7 @@ impl Rooms {
             batch: 500,
             pause: Duration::ZERO,
             gather: Duration::ZERO,
-            tail: 0,
+            tail: TAIL,
         };
         Relay::new(
             0,
@@ -140,11 +145,15 @@ impl Rooms {
     }
 
     fn top_up() -> Verb {
+        Self::top_up_of("topup-1", "1000")
+    }
+
+    fn top_up_of(grant_id: &str, amount: &str) -> Verb {
         let request = GrantRequest {
             kind: GrantKind::TopUp,
             priority: 100,
             non_refundable: false,
-            amount: credits("1000"),
+            amount: credits(amount),
             starts_at: None,
             expires_at: None,
             expires_in: None,
@@ -154,7 +163,7 @@ impl Rooms {
             sent: Vec::new(),
         };
         Verb::Grant {
-            grant_id: "topup-1".into(),
+            grant_id: grant_id.into(),
             request: Box::new(request),
         }
     }
@@ -361,6 +370,96 @@ async fn a_recovery_dies_between_replays_and_callers() {
     rooms.whole().await;
 }
 
+/// A hold is lost with everybody who knew of it: what ends it is booked, once, whatever is sent again, replayed or recovered. Where
+/// nothing can have been lost, at a first start and when an operator recovers what is sound, it is unknown.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_end_of_a_lost_hold_is_booked_once() {
+    let rooms = Rooms::open().await;
+    rooms.fund().await;
+    let known = async |hold| {
+        let answer = rooms.commit(hold).await.expect("an answer");
+        (
+            answer.reasons.is_empty(),
+            answer.replayed,
+            answer.balance.free,
+        )
+    };
+    let unknown = (false, false, credits("1000"));
+    assert_eq!(known("never").await, unknown, "after the first start");
+    rooms.whole().await;
+    let (holds, ledger) = (rooms.holds.clone(), rooms.ledger.clone());
+    let mut operator = Recovery::new(0, holds, ledger, rooms.relay(), false);
+    assert_eq!(operator.force().await.expect("both"), Look::Recovered);
+    assert_eq!(known("never").await, unknown, "after an operator's");
+
+    rooms.whole().await;
+    let url = rooms.redis.lock().await.url();
+    for hold in ["lost", "gone"] {
+        rooms.reserve(hold).await.expect("a hold");
+    }
+    support::redis_says(url, "FLUSHALL").await;
+    assert_eq!(rooms.recover().await, Look::Recovered);
+    let charged = credits("998.5");
+    assert_eq!(known("lost").await, (true, false, charged));
+    let released = rooms
+        .run(Verb::Release {
+            hold_id: "gone".into(),
+        })
+        .await;
+    assert_eq!(
+        released.expect("an answer").reasons.len(),
+        0,
+        "it has ended now"
+    );
+    for hold in ["lost", "gone"] {
+        let reserve = Operation {
+            account: ACCOUNT.into(),
+            verb: Rooms::reserve_of(hold),
+            caller: Caller::default(),
+            remembered: Some(rooms.never_seen()),
+            loaded: Vec::new(),
+            replay: Some(Box::default()),
+        };
+        let (_, reply) = rooms.memory().run(reserve).await.expect("an answer");
+        assert!(matches!(reply.body, Body::Answer(answer) if answer.balance.held == Credits::ZERO));
+    }
+    assert_eq!(known("lost").await, (true, true, charged));
+    // Before the ledger has it, and after.
+    for _ in 0..2 {
+        let mut server = rooms.redis.lock().await;
+        server.kill().await.expect("killed");
+        server.restart().await.expect("Redis comes back");
+        drop(server);
+        assert_eq!(rooms.recover().await, Look::Recovered);
+        while rooms.memory().touch(ACCOUNT).await.is_err() {}
+        rooms.whole().await;
+        let commit = Operation {
+            account: ACCOUNT.into(),
+            verb: Verb::Commit {
+                hold_id: "lost".into(),
+                amount: Some(credits("1.5")),
+                last: true,
+                commit_id: String::new(),
+            },
+            caller: Caller::default(),
+            remembered: None,
+            loaded: Vec::new(),
+            replay: None,
+        };
+        let (_, reply) = rooms.memory().run(commit).await.expect("an answer");
+        match reply.body {
+            Body::Answer(answer) => assert_eq!(
+                (answer.replayed, answer.balance.free),
+                (true, charged),
+                "{:?}",
+                answer.reasons
+            ),
+            other => panic!("{other:?}"),
+        }
+        rooms.whole().await;
+    }
+}
+
 /// "Never seen", said by the ledger before a recovery, does not make a grant or a refund a second time after it: meanwhile another call
 /// may have done it, and the recovery posted it.
 #[tokio::test(flavor = "multi_thread")]
@@ -530,7 +629,7 @@ async fn a_post_that_is_not_answered_is_given_up() {
         batch: 4,
         pause: Duration::ZERO,
         gather: Duration::ZERO,
-        tail: 0,
+        tail: Duration::ZERO,
     };
     let mut relay = Relay::new(
         0,
@@ -588,4 +687,33 @@ async fn a_post_is_cut_between_the_cursor_and_the_rows() {
     assert!(posted.is_err(), "{posted:?}");
     lock.rollback().await.expect("the lock is gone");
     rooms.whole().await;
+}
+
+/// Whoever holds the lease stands still: Postgres gives the lease to another.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lease_whose_holder_stands_still_is_taken() {
+    let url = support::postgres_url().await;
+    let rooms = Rooms::open_on(support::redis().await, &url).await;
+    let ledger = rooms
+        .ledger
+        .clone()
+        .giving_up_after(Duration::from_millis(300));
+    let held = ledger
+        .lease(0)
+        .await
+        .expect("an answer")
+        .expect("the lease");
+    assert!(ledger.lease(0).await.expect("an answer").is_none());
+    // It says nothing. Another asks until it may.
+    let taken = async {
+        loop {
+            if let Some(lease) = ledger.lease(0).await.expect("an answer") {
+                return lease;
+            }
+        }
+    };
+    let taken = tokio::time::timeout(Duration::from_secs(60), taken).await;
+    let taken = taken.expect("it is given to another");
+    held.keep().await.expect_err("it has lost it");
+    taken.keep().await.expect("it has it");
 }

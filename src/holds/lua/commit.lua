@@ -70,11 +70,36 @@ local function charge_hold(op, A, h, sent, x)
   return done(E, h, outcome)
 end
 
+-- A hold that neither Redis nor the ledger knows, while a recovery may have lost it: ended now, with nothing set aside. Nil: there
+-- was none, as far as anybody can know.
+local function lost_hold(op, A)
+  local lost = op.asked == 1 and call('HGET', KEYS[1], 'lost')
+  if not lost or A.clock - tonumber(lost) > MAX_LIFETIME + LATE_WINDOW then return end
+  local h = new_hold(A, { seq = A.seq + 1 }, op, pack('>Bi7i6Bi7', V_RESERVE, 0, -1, 0, -1), 0)
+  h.state, h.ended, A.holds[op.id] = EXPIRED, A.clock, h
+  return h
+end
+
+-- What it held nobody knows, so the commit must say how much.
+local function commit_lost(op, A, sent, flags, amount)
+  local h = not has(flags, ALL_HELD) and lost_hold(op, A)
+  return h and charge_hold(op, A, h, sent, amount) or unknown(A, op)
+end
+
+local function release_lost(op, A)
+  local h = lost_hold(op, A)
+  if not h then return unknown(A, op) end
+  local E = begin(A, V_RELEASE, op.id, A.clock, op)
+  h.state, h.outcome = RELEASED, pack_outcome('', {})
+  emit_hold(E, h, '', h.outcome)
+  return done(E, h, h.outcome)
+end
+
 verbs[V_COMMIT] = function(op, A)
   local sent = take('>I2c0', op.raw, op.at)
   local flags, amount, commit_id = take('>Bi7s', sent)
   local h = find_hold(A, op)
-  if not h then return unknown(A, op) end
+  if not h then return commit_lost(op, A, sent, flags, amount) end
   local early = settled_already(A, h, op, sent, flags, commit_id)
   if early then return early end
   local late = h.state == EXPIRED
@@ -91,7 +116,7 @@ end
 -- H12.
 verbs[V_RELEASE] = function(op, A)
   local h = find_hold(A, op)
-  if not h then return unknown(A, op) end
+  if not h then return release_lost(op, A) end
   if h.state == RELEASED then return repeated(A, h, h.outcome) end
   if h.state ~= OPEN then return answer(A, OK, false, '', 0, 0, pack_hold(h), pack_outcome('', {}), {}) end
   local E, list = begin(A, V_RELEASE, op.id, A.clock, op), sources(A, h)

@@ -53,7 +53,9 @@ replays[V_COMMIT] = function(op, A)
   if not has(flags, FINAL) then
     local known, asks = find_op(h, 'c:' .. commit_id, op)
     if asks then return unknown(A, op) end
-    if known then return nothing(A) end
+    -- A late one is its hold's last, and is recorded as that.
+    local _, was = moves_at(h.late and h.outcome or pack_outcome('', {}))
+    if known or was == sent then return nothing(A) end
   elseif h.state == COMMITTED or h.late then
     return nothing(A) -- a hold has one final charge
   end

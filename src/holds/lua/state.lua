@@ -68,7 +68,7 @@ local function new_account(key, overdraft, credit, max_open, sent)
 end
 
 local function pack_account(A)
-  local asks = A.ask_until > A.clock
+  local asks = A.ask_until >= A.clock
   local parts = { pack(ACCOUNT, asks and ASKING or PLAIN, A.seq, A.clock, A.state, A.frozen, A.debt, A.overdraft, A.credit, A.max_open, A.open,
     A.promised, A.next_hold, A.indexed, A.etag, A.next_no, A.created, #A.grants) }
   for i, g in ipairs(A.grants) do parts[i + 1] = pack_grant(g) end

@@ -248,7 +248,7 @@ async fn run_against_mirror(settings: Settings, operations: u64, seed: u64) -> R
     let report = runner::run(
         Clients::new(channel),
         hook,
-        Box::new(|_| Box::pin(async {})),
+        Box::new(|_| Box::pin(async { false })),
         SETTINGS,
         operations,
         seed,

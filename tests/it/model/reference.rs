@@ -216,6 +216,8 @@ pub struct Model {
     now: Micros,
     settings: Settings,
     accounts: Vec<Account>,
+    /// When Redis was last lost.
+    lost_at: Option<Micros>,
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -227,7 +229,19 @@ impl Model {
             now,
             settings,
             accounts: Vec::new(),
+            lost_at: None,
         }
+    }
+
+    /// Redis has lost all that it had: holds that were acknowledged may be among it.
+    pub fn lose(&mut self) {
+        self.lost_at = Some(self.now);
+    }
+
+    /// Section 7: a hold that nobody knows may be one that was lost, for as long as one of that time could still be committed.
+    fn may_be_lost(&self) -> bool {
+        let longest = self.settings.max_lifetime + self.settings.late_window;
+        self.lost_at.is_some_and(|at| self.now - at <= longest)
     }
 
     pub fn now(&self) -> Micros {
@@ -790,8 +804,9 @@ impl Model {
         );
         fields.durability(r.durability);
         fields.done()?;
+        let may_be_lost = self.may_be_lost() && amount.is_some(); // what it held nobody knows
         let a = self.account(&r.account_id)?;
-        let h = a.newest(&r.hold_id)?;
+        let h = a.newest_or_lost(&r.hold_id, may_be_lost)?;
         if let Some(made) = a.repeated_commit(h, r)? {
             let (hold, balance) = (Some(a.shown_hold(h)), Some(a.balance()));
             return Ok(proto::CommitResponse {
@@ -848,8 +863,28 @@ impl Model {
         fields.check(is_hold_id(&r.hold_id), "hold_id");
         fields.durability(r.durability);
         fields.done()?;
+        let may_be_lost = self.may_be_lost();
         let a = self.account(&r.account_id)?;
-        let h = a.newest(&r.hold_id)?; // H12: an unknown one is NOT_FOUND
+        let h = match a.newest(&r.hold_id) {
+            // Recorded as its end.
+            Err(_) if may_be_lost => {
+                let h = a.lost(&r.hold_id);
+                let first = proto::ReleaseResponse {
+                    released: "0".into(),
+                    ..Default::default()
+                };
+                a.holds[h].state = HoldState::Released;
+                a.holds[h].release = Some(first.clone());
+                a.begin("release", &r.hold_id);
+                a.check();
+                return Ok(proto::ReleaseResponse {
+                    hold: Some(a.shown_hold(h)),
+                    balance: Some(a.balance()),
+                    ..first
+                });
+            }
+            found => found?, // H12: an unknown one is NOT_FOUND
+        };
         let mut answer = match a.holds[h].state {
             HoldState::Released => {
                 let first = a.holds[h].release.clone().expect("set by the release");
@@ -1296,6 +1331,33 @@ impl Account {
     fn newest(&self, hold_id: &str) -> Answer<usize> {
         let newest = self.holds.iter().rposition(|h| h.id == hold_id);
         newest.ok_or_else(|| refuse(ErrorReason::HoldNotFound, &[]))
+    }
+
+    /// The same, or one that was lost.
+    fn newest_or_lost(&mut self, hold_id: &str, may_be_lost: bool) -> Answer<usize> {
+        match self.newest(hold_id) {
+            Err(_) if may_be_lost => Ok(self.lost(hold_id)),
+            found => found,
+        }
+    }
+
+    /// A hold of which nobody knows anything: it has ended now, and held nothing.
+    fn lost(&mut self, hold_id: &str) -> usize {
+        let asked = proto::ReserveRequest {
+            hold_id: hold_id.into(),
+            amount: "0".into(),
+            ..Default::default()
+        };
+        let mut hold = Hold::open(hold_id, &asked, self.now);
+        let answered = proto::ReserveResponse {
+            promised: "0".into(),
+            ..Default::default()
+        };
+        hold.made = Made::Reserve(asked, answered);
+        hold.state = HoldState::Expired;
+        (hold.expires_at, hold.ended_at) = (Some(self.now), Some(self.now));
+        self.holds.push(hold);
+        self.holds.len() - 1
     }
 
     fn hold_ended(&self, h: usize) -> Refusal {

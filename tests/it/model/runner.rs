@@ -20,8 +20,8 @@ const STILL: u64 = 65;
 /// 2120-01-01: the clock does not pass it by much, so that expiries of a century still lie before 2200... in tests only.
 const CLOCK_BOUND: i64 = 4_733_510_400_000_000;
 
-/// Done when no call is under way, with the number of the round.
-pub type BetweenRounds = Box<dyn Fn(u64) -> BoxFuture<'static, ()> + Send + Sync>;
+/// Done when no call is under way, with the number of the round; says whether Redis was lost.
+pub type BetweenRounds = Box<dyn Fn(u64) -> BoxFuture<'static, bool> + Send + Sync>;
 
 /// Makes so many random calls from this seed, and stops after the round in which an answer differed.
 pub async fn run(
@@ -65,7 +65,9 @@ pub async fn run(
             lanes[turn].next_advance()
         };
         advance(&mut clients, &mut lanes, by).await;
-        between(rounds).await;
+        if between(rounds).await {
+            lanes.iter_mut().for_each(|lane| lane.model.lose());
+        }
         rounds += 1;
     }
     let mut report = Report {

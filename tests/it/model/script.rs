@@ -19,7 +19,7 @@ mod tell;
 use std::collections::BTreeSet;
 use std::panic::Location;
 use std::sync::LazyLock;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use holdbook::proto::{self, ListGrantsRequest, ListHoldsRequest, ListTransfersRequest};
 use tokio::runtime::Runtime;
@@ -44,6 +44,8 @@ static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
 });
 static STACK: OnceCell<Mutex<Stack>> = OnceCell::const_new();
 static TABLES: AtomicU64 = AtomicU64::new(1);
+/// When a table lost Redis; what is unknown means another thing for long after that.
+static LOST_AT: AtomicI64 = AtomicI64::new(0);
 
 /// Performs a table; panics with the place of the table, the line, and what differed.
 #[track_caller]
@@ -52,7 +54,9 @@ pub fn table(text: &str) {
     let outcome = RUNTIME.block_on(async {
         let start = || async { Mutex::new(Stack::start_with_test_clock().await) };
         let stack = STACK.get_or_init(start).await.lock().await;
-        Table::new(&stack).await.perform(text).await
+        let mut table = Table::new(&stack).await;
+        table.leave_losses_behind().await?;
+        table.perform(text).await
     });
     if let Err(why) = outcome {
         panic!("the table at {}:{}, {why}", place.file(), place.line());
@@ -114,6 +118,15 @@ impl<'a> Table<'a> {
         }
     }
 
+    /// Another table's loss is none of this one's.
+    async fn leave_losses_behind(&mut self) -> Result<(), String> {
+        let over = LOST_AT.load(Ordering::Relaxed) + SETTINGS.max_lifetime + SETTINGS.late_window;
+        match over + 1 - self.model.now() {
+            left if left > 0 => self.advance(left).await,
+            _ => Ok(()),
+        }
+    }
+
     async fn perform(mut self, text: &str) -> Result<(), String> {
         let mut together = Vec::new();
         for (number, text) in (1..).zip(text.lines().map(str::trim)) {
@@ -157,6 +170,12 @@ impl<'a> Table<'a> {
             "evict" => self.evict().await,
             "lose" => {
                 self.stack.forget().await;
+                // The clock can be moved again once every partition is open.
+                let holds = self.stack.service.holds();
+                (0..holds.partitions()).for_each(|partition| holds.suspect(partition));
+                self.stack.drain().await;
+                self.model.lose();
+                LOST_AT.store(self.model.now(), Ordering::Relaxed);
                 return Ok(());
             }
             "ledger" => {

@@ -9,6 +9,7 @@ mod debt;
 mod evictions;
 mod grants;
 mod holds;
+mod lost;
 mod postings;
 mod refunds;
 mod repeats;
@@ -36,6 +37,7 @@ fn every_rule_has_a_line_in_a_table() {
         include_str!("tables/evictions.rs"),
         include_str!("tables/grants.rs"),
         include_str!("tables/holds.rs"),
+        include_str!("tables/lost.rs"),
         include_str!("tables/postings.rs"),
         include_str!("tables/refunds.rs"),
         include_str!("tables/repeats.rs"),

@@ -41,7 +41,7 @@ const ROOTS: [&str; 8] = [
 ];
 
 /// Where a call leaves the path: file, function, and what must have happened.
-const DOORS: [(&str, &str, &str); 15] = [
+const DOORS: [(&str, &str, &str); 17] = [
     (
         "rpc/metering.rs",
         "extend",
@@ -62,6 +62,8 @@ const DOORS: [(&str, &str, &str); 15] = [
         "settled_already",
         "it was sent before, or the hold has ended",
     ),
+    ("lua/commit.lua", "commit_lost", "nobody knows the hold"),
+    ("lua/commit.lua", "release_lost", "nobody knows the hold"),
     ("lua/commit.lua", "shrink", "it is a partial commit"),
     ("lua/account.lua", "record_op", "it is a partial commit"),
     ("lua/due.lua", "next_grant", "something is due"),

@@ -246,6 +246,23 @@ fn i4_after_the_window_a_commit_is_answered_from_the_ledger() {
     );
 }
 
+/// At the very end of the window the ledger is asked by every call, not only by the first that finds the account.
+#[test]
+fn i4_the_windows_last_instant_belongs_to_it_after_a_loss() {
+    table(
+        "account a
+         grant g amount=10
+         charge first amount=1
+         charge second amount=2
+         lose
+         +24h
+         charge first amount=1 => replayed=true # I4
+         grant later amount=1
+         charge second amount=2 => replayed=true # I4
+         balance => free=8",
+    );
+}
+
 #[test]
 fn i4_after_the_window_a_reserve_makes_a_new_hold() {
     table(
