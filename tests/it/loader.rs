@@ -5,7 +5,8 @@ mod made;
 
 use holdbook::{
     proto::{
-        GetBalanceRequest, ReserveRequest, account_service_client::AccountServiceClient,
+        GetBalanceRequest, RefundRequest, ReserveRequest,
+        account_service_client::AccountServiceClient,
         metering_service_client::MeteringServiceClient,
     },
     reconcile,
@@ -54,7 +55,32 @@ async fn a_made_ledger_is_a_true_one() {
     for number in (0..ACCOUNTS).step_by(STRIDE) {
         answers(&stack, number).await;
     }
+    refunds_a_debtor(&stack).await;
     stack.balanced().await;
+}
+
+/// What it spent comes back to the grant that it is from: so its spent grants were copied, too.
+async fn refunds_a_debtor(stack: &Stack) {
+    let debtor = (0..ACCOUNTS).find(|number| Story::of(*number) == Story::Debtor);
+    let refund = RefundRequest {
+        account_id: account_id(debtor.expect("some account has every story")),
+        hold_id: "job-1".into(),
+        refund_id: "all".into(),
+        amount: "3".into(),
+        ..Default::default()
+    };
+    let mut metering = MeteringServiceClient::new(stack.channel());
+    let refunded = metering.refund(refund).await.expect("an answer");
+    let refunded = refunded.into_inner();
+    let grants: Vec<_> = refunded
+        .refunded_to
+        .iter()
+        .map(|to| (&*to.grant_id, &*to.amount))
+        .collect();
+    assert_eq!(
+        (&*refunded.debt_reduced, grants),
+        ("2", vec![("topup", "1")])
+    );
 }
 
 /// The first look at an account, then a job as large as all that it has.
