@@ -58,6 +58,8 @@ impl Book {
         };
         let made = fs::read_to_string(book.dir().join(MARKER)).unwrap_or_default();
         if made == accounts.to_string() {
+            // There may be more migrations than when it was made.
+            ledger::migrate(&book.url()).await?;
             return Ok(book);
         }
         book.stop().await?;
