@@ -70,7 +70,7 @@ fmt: ## Format the code
 
 # --- longer runs -----------------------------------------------------------------------------------------------------
 
-.PHONY: model chaos replay outage sabotage bench-smoke
+.PHONY: model chaos replay outage sabotage bench-smoke bench-memory
 model: setup-run ## Random operations against the reference model: OPS=1000000 SEED=7
 	OPS=$(OPS) SEED=$(SEED) $(CARGO) test --locked --test it model::random_sequences -- --nocapture --exact
 
@@ -89,3 +89,6 @@ sabotage: setup ## Break copies of the product on purpose; each must fail the te
 
 bench-smoke: setup-run ## Latency and throughput as ratios to a call that does nothing
 	$(CARGO) bench --locked --bench smoke
+
+bench-memory: setup-run ## Redis' memory with ACCOUNTS=10000000 in the ledger of which ACTIVE=10000 are used; FRESH=1 makes it anew, in FOLDER
+	ACCOUNTS=$(ACCOUNTS) ACTIVE=$(ACTIVE) IDLE=$(IDLE) FRESH=$(FRESH) FOLDER="$(FOLDER)" $(CARGO) bench --locked --bench memory

@@ -14,6 +14,8 @@ mod bare;
 mod customers;
 mod load;
 mod round;
+#[path = "../service/mod.rs"]
+mod service;
 mod stack;
 
 use std::{

@@ -5,7 +5,6 @@ use std::{
     fs::File,
     io::Write,
     path::{Path, PathBuf},
-    process::Stdio,
     time::{Duration, Instant},
 };
 
@@ -15,31 +14,19 @@ use holdbook::{
     ledger::{self, Ledger},
     reconcile,
 };
-use tokio::{
-    io::{AsyncBufReadExt, BufReader, Lines},
-    process::{Child, ChildStderr, Command},
-    task::JoinHandle,
-};
 
-use super::{Outcome, load::Times};
+use super::{Outcome, load::Times, service::Service};
 
 /// Between two looks at how far the ledger is.
 const LOOK_PAUSE: Duration = Duration::from_millis(5);
 /// Writes that a round's look at the disk takes, each of about a reserve's size in the append-only file.
 const DISK_WRITES: usize = 300;
 const ENTRY_BYTES: usize = 600;
-/// The service serves this long after its start at the latest.
-const START_MAX: Duration = Duration::from_secs(60);
-/// And has ended this long after it was asked to.
-const STOP_MAX: Duration = Duration::from_secs(60);
 
 /// Both stores and the service.
 pub struct Stack {
     servers: Servers,
-    service: Child,
-    /// Reads on, so that the service never waits for somebody to read its log.
-    log: JoinHandle<()>,
-    url: String,
+    service: Service,
     folder: PathBuf,
     holds: Holds,
     ledger: Ledger,
@@ -57,17 +44,14 @@ impl Stack {
         .await?;
         let folder = servers.data_dir().to_owned();
         ledger::migrate(&servers.postgres_url()).await?;
-        let (service, mut lines) = launch(&servers)?;
-        let url = tokio::time::timeout(START_MAX, address(&mut lines)).await??;
-        let log = tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+        let (redis, postgres) = (servers.redis_url(), servers.postgres_url());
+        let service = Service::start(&redis, &postgres, &["--bench=true"]).await?;
         let ledger = Ledger::connect(&servers.postgres_url(), 2).await?;
         let partitions = u32::try_from(ledger.partitions().await?.len())?;
         let holds = Holds::new(Options::for_reading(servers.redis_url(), partitions))?;
         Ok(Self {
             servers,
             service,
-            log,
-            url,
             folder,
             holds,
             ledger,
@@ -76,7 +60,7 @@ impl Stack {
 
     /// Where the service is.
     pub fn url(&self) -> &str {
-        &self.url
+        self.service.url()
     }
 
     /// For files of the run.
@@ -176,59 +160,11 @@ impl Stack {
     }
 
     /// Stops everything and removes its data.
-    pub async fn stop(mut self) -> Outcome<()> {
+    pub async fn stop(self) -> Outcome<()> {
         drop((self.holds, self.ledger));
-        if let Some(pid) = self.service.id() {
-            let mut kill = Command::new("kill");
-            kill.arg("-TERM").arg(pid.to_string()).status().await?;
-        }
-        let ended = tokio::time::timeout(STOP_MAX, self.service.wait()).await?;
-        self.log.await?;
+        let stopped = self.service.stop().await;
         self.servers.stop().await?;
         tokio::fs::remove_dir_all(&self.folder).await?;
-        let status = ended?;
-        if status.success() {
-            Ok(())
-        } else {
-            Err(format!("the service ended with {status}").into())
-        }
+        stopped
     }
-}
-
-/// `holdbook serve` with its defaults on free ports, whatever is set in this shell.
-fn launch(servers: &Servers) -> Outcome<(Child, Lines<BufReader<ChildStderr>>)> {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_holdbook"));
-    for (name, _) in env::vars_os() {
-        let ours = name.to_str().is_some_and(|name| {
-            name.starts_with("HOLDBOOK_") || name.starts_with("OTEL_") || name == "RUST_LOG"
-        });
-        if ours {
-            command.env_remove(name);
-        }
-    }
-    command
-        .arg("serve")
-        .args(["--bench=true", "--log-format=json"])
-        .args(["--listen=127.0.0.1:0", "--admin-listen=127.0.0.1:0"])
-        .env("HOLDBOOK_REDIS_URL", servers.redis_url())
-        .env("HOLDBOOK_POSTGRES_URL", servers.postgres_url())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true);
-    let mut service = command.spawn()?;
-    let stderr = service.stderr.take().ok_or("the service has no log")?;
-    Ok((service, BufReader::new(stderr).lines()))
-}
-
-/// The line that the service logs when it serves names its address.
-async fn address(lines: &mut Lines<BufReader<ChildStderr>>) -> Outcome<String> {
-    let mut said = Vec::new();
-    while let Some(line) = lines.next_line().await? {
-        let parsed: serde_json::Value = serde_json::from_str(&line).unwrap_or_default();
-        let field = |name: &str| parsed["fields"][name].as_str().or(parsed[name].as_str());
-        if let (Some("serving"), Some(address)) = (field("message"), field("grpc")) {
-            return Ok(format!("http://{address}"));
-        }
-        said.push(line);
-    }
-    Err(format!("the service did not start:\n{}", said.join("\n")).into())
 }

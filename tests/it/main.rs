@@ -10,6 +10,7 @@ mod errors;
 mod evict;
 mod farm;
 mod ledger;
+mod loader;
 mod model;
 mod outage;
 mod partition;
