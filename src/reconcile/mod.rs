@@ -24,7 +24,7 @@ pub use self::{
     recovery::{Look, Recovery},
     recovery_error::RecoveryError,
     relay::{Relay, RelayError, RelayOptions},
-    replays::Replays,
+    replays::{MAY_RETURN, Replays},
     second_copy::SecondCopy,
     status::{PartitionStatus, status},
     sweeper::Sweeper,

@@ -11,14 +11,14 @@ use super::{
 use crate::{
     domain::{account::Micros, event::Move},
     holds::{
-        Body, Reply,
+        Body, HoldsError, Reply,
         operation::{Caller, Operation, Verb},
         packed::Answer,
     },
     ledger::Ledger,
     proto::{Durability, ErrorReason},
     reconcile::{
-        LedgerWait,
+        LedgerWait, MAY_RETURN,
         memory::{Memory, MemoryError},
     },
     telemetry::Instruments,
@@ -145,18 +145,39 @@ impl Core {
             .map_err(|error| status::failed(&error))?;
         let Reply { epoch, n, body, .. } = reply;
         match body {
-            Body::Answer(answer) => Ok(Done {
-                answer: *answer,
-                partition,
-                epoch,
-                n,
-            }),
-            Body::NoAccount => Err(status::no_account(account)),
+            Body::Answer(answer) => {
+                let done = Done {
+                    answer: *answer,
+                    partition,
+                    epoch,
+                    n,
+                };
+                if done.refused_as(ErrorReason::HoldNotFound) {
+                    self.is_final(partition, epoch).await?;
+                }
+                Ok(done)
+            }
+            Body::NoAccount => {
+                self.is_final(partition, epoch).await?;
+                Err(status::no_account(account))
+            }
             Body::Backpressure => Err(status::backpressure()),
             Body::AskLedger | Body::Load => Err(status::failed(&MemoryError::Ledger(
                 "it was asked, and asked for again".into(),
             ))),
         }
+    }
+
+    /// That something is not found is no last word while another process may still replay what it acknowledged before this epoch.
+    async fn is_final(&self, partition: u32, epoch: u64) -> Result<(), Status> {
+        let awaited = self
+            .ledger
+            .replays_awaited(partition, epoch, MAY_RETURN, None);
+        if awaited.await.map_err(status::ledger_failed)? {
+            let why = "what the call is about may yet be replayed".to_owned();
+            return Err(status::failed(&HoldsError::Fenced(why).into()));
+        }
+        Ok(())
     }
 
     /// The durability reached: waits for the ledger if that was asked for.
