@@ -43,13 +43,12 @@ impl Table {
         self.rows.entry(fault).or_default().void += 1;
     }
 
-    /// A run that never ends keeps no promise.
-    pub fn hangs(&mut self, sort: &Sort, which: String) {
+    /// A run that did not come to a verdict keeps no promise.
+    pub fn failed(&mut self, sort: &Sort, why: &str) {
         let row = self.rows.entry(sort.fault).or_default();
         row.runs += 1;
         row.mismatched += 1;
-        let name = sort.name;
-        self.findings.push(format!("{name}: hangs: {which}"));
+        self.findings.push(format!("{} {why}", sort.name));
     }
 
     pub fn add(&mut self, sort: &Sort, seed: u64, verdict: &Verdict, recovered: Duration) {
@@ -94,13 +93,15 @@ impl Table {
             && self.sum(|row| row.doubled) == 0
             && self.sum(|row| row.mismatched) == 0
     }
+
+    /// All that was found, one a line.
+    pub fn findings(&self) -> String {
+        self.findings.join("\n")
+    }
 }
 
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for finding in &self.findings {
-            writeln!(f, "{finding}")?;
-        }
         writeln!(
             f,
             "| fault | runs (void) | acknowledged | rolled back | lost APPLIED | lost LEDGER | recovered p50 / max ms |"
