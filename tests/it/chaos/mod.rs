@@ -30,19 +30,26 @@ impl fmt::Debug for Broken {
     }
 }
 
-/// RUNS (default: the first faults once each) from SEED: `make chaos` sets both. FAULT, a part of a name: only that one.
+/// RUNS (default: the first faults once each; from 200 on at least 20 of each) from SEED: `make chaos` sets both. FAULT, a part of a name:
+/// only that one. FIRST=1: ends at the first finding.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn short() -> Result<(), Broken> {
-    let (runs, seed) = (from_environment("RUNS", 4), from_environment("SEED", 7));
-    let only = std::env::var("FAULT").unwrap_or_default();
-    println!("chaos: SEED={seed} RUNS={runs}");
-    let table = run::all(runs, seed, &only).await;
+    let plan = run::Plan {
+        runs: from_environment("RUNS", 4),
+        seed: from_environment("SEED", 7),
+        only: std::env::var("FAULT").unwrap_or_default(),
+        first: from_environment("FIRST", 0) > 0,
+    };
+    let again = format!(
+        "SEED={} RUNS={} FAULT={:?}",
+        plan.seed, plan.runs, plan.only
+    );
+    println!("chaos: {again}");
+    let table = run::all(&plan).await;
     println!("{table}");
     if table.is_as_promised() {
         return Ok(());
     }
-    Err(Broken {
-        findings: table.findings(),
-        again: format!("SEED={seed} RUNS={runs} FAULT={only:?}"),
-    })
+    let findings = table.findings();
+    Err(Broken { findings, again })
 }

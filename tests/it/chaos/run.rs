@@ -27,6 +27,10 @@ const HANGS: Duration = Duration::from_secs(300);
 /// A fault that shows no effect so often does not do what it says.
 const VOID_MAX: u64 = 10;
 
+/// So many runs are a long series: each fault has its share of them.
+const LONG: u64 = 200;
+const SHARE: u64 = 20;
+
 /// What a run came to.
 struct Came {
     verdict: Verdict,
@@ -35,19 +39,37 @@ struct Came {
     effect: bool,
 }
 
-/// RUNS runs, the least used fault first, of those whose name contains `only`.
-pub async fn all(runs: u64, seed: u64, only: &str) -> Table {
+/// What to do.
+pub struct Plan {
+    /// From `LONG` on, more of them until each fault has had its share.
+    pub runs: u64,
+    pub seed: u64,
+    /// Only faults whose name contains it.
+    pub only: String,
+    /// Ends at the first finding.
+    pub first: bool,
+}
+
+impl Plan {
+    fn is_done(&self, done: u64, table: &Table) -> bool {
+        let share = self.runs < LONG || table.fewest_runs(&self.only) >= SHARE;
+        (done >= self.runs && share) || (self.first && !table.is_as_promised())
+    }
+}
+
+/// The least used fault first.
+pub async fn all(plan: &Plan) -> Table {
     let mut table = Table::default();
     let mut postgres = world::postgres().await;
     let mut folders = vec![postgres.dir().to_path_buf()];
     let (mut done, mut void) = (0, 0);
     for try_no in 1.. {
-        if done == runs {
+        if plan.is_done(done, &table) {
             break;
         }
-        let sort = table.least_used(only);
+        let sort = table.least_used(&plan.only);
         let name = sort.name;
-        let run_seed = seed.wrapping_mul(1_000_003).wrapping_add(try_no);
+        let run_seed = plan.seed.wrapping_mul(1_000_003).wrapping_add(try_no);
         let folder = support::scratch("chaos");
         let running = one(postgres, sort, run_seed, folder.clone());
         // Where it panics the other runs go on.
@@ -89,6 +111,9 @@ pub async fn all(runs: u64, seed: u64, only: &str) -> Table {
                 (done, void) = (done + 1, 0);
             }
         }
+    }
+    if plan.runs >= LONG && !plan.first {
+        table.must_be_thick();
     }
     postgres.stop().await.expect("Postgres stops");
     for folder in folders {
