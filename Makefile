@@ -70,7 +70,7 @@ fmt: ## Format the code
 
 # --- longer runs -----------------------------------------------------------------------------------------------------
 
-.PHONY: model chaos replay outage sabotage bench-smoke bench-memory
+.PHONY: model chaos replay outage sabotage sabotage-chaos bench-smoke bench-memory
 model: setup-run ## Random operations against the reference model: OPS=1000000 SEED=7
 	OPS=$(OPS) SEED=$(SEED) $(CARGO) test --locked --test it model::random_sequences -- --nocapture --exact
 
@@ -86,6 +86,9 @@ outage: setup-run ## Postgres stopped for a minute at a thousand operations a se
 
 sabotage: setup ## Break copies of the product on purpose; each must fail the test it names
 	bash tests/sabotage/run.sh
+
+sabotage-chaos: setup ## Give those copies that name a fault to `make chaos`: in which of 50 runs it notices
+	bash tests/sabotage/run.sh --chaos
 
 bench-smoke: setup-run ## Latency and throughput as ratios to a call that does nothing
 	$(CARGO) bench --locked --bench smoke

@@ -201,6 +201,19 @@ impl Verb {
         }
     }
 
+    /// It is about a hold that is there already.
+    #[must_use]
+    pub const fn needs_hold(&self) -> bool {
+        matches!(
+            self,
+            Self::Extend { .. }
+                | Self::Commit { .. }
+                | Self::Release { .. }
+                | Self::Refund { .. }
+                | Self::GetHold { .. }
+        )
+    }
+
     /// The grant that it is about.
     #[must_use]
     pub fn grant_id(&self) -> Option<&str> {

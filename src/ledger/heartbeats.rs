@@ -1,5 +1,7 @@
 //! Signs of life of serving processes: up to which era each has nothing left to replay.
 
+use std::time::Duration;
+
 use super::{Ledger, LedgerError, value};
 
 impl Ledger {
@@ -32,16 +34,23 @@ impl Ledger {
         self.rows(sql, &[&process, &id, &era]).await.map(drop)
     }
 
-    /// Whether a process that was alive a moment ago may have something to replay of before `epoch`.
+    /// Whether a process that was alive `within`, another than `except`, may have something to replay of before `epoch`.
     ///
     /// # Errors
     /// Postgres does not answer.
-    pub async fn replays_awaited(&self, partition: u32, epoch: u64) -> Result<bool, LedgerError> {
-        // A living process is seen every second.
+    pub async fn replays_awaited(
+        &self,
+        partition: u32,
+        epoch: u64,
+        within: Duration,
+        except: Option<&str>,
+    ) -> Result<bool, LedgerError> {
         let sql = "select exists (select from heartbeats
-            where partition = $1 and epoch < $2 and seen_at > now() - interval '3 seconds')";
+            where partition = $1 and epoch < $2 and seen_at > now() - $3::bigint * interval '1 second'
+            and process is distinct from $4::text::uuid)";
         let (id, era) = (value::int(partition)?, value::bigint(epoch)?);
-        let rows = self.rows(sql, &[&id, &era]).await?;
+        let span = value::bigint(within.as_secs())?;
+        let rows = self.rows(sql, &[&id, &era, &span, &except]).await?;
         Ok(rows.first().is_some_and(|row| row.get(0)))
     }
 

@@ -6,6 +6,7 @@ use std::{collections::HashMap, time::Duration};
 
 use super::{
     LedgerWait,
+    replays::MAY_RETURN,
     second_copy::{Kept, SecondCopy, acknowledged},
 };
 use crate::{
@@ -103,13 +104,22 @@ impl Memory {
                 Body::AskLedger => {
                     self.caught_up(position).await?;
                     let found = self.look_up(&operation).await?;
+                    if found.hold.is_empty() && operation.verb.needs_hold() && !replays {
+                        self.nobody_replays(partition, reply.epoch).await?;
+                    }
                     // It counts in this era only; `loaded` names its own.
                     operation.remembered = Some(Remembered {
                         epoch: reply.epoch,
                         ..found
                     });
                 }
-                Body::Answer(_) | Body::NoAccount | Body::Backpressure => {
+                Body::NoAccount => {
+                    if !replays {
+                        self.nobody_replays(partition, reply.epoch).await?;
+                    }
+                    return Ok((partition, reply));
+                }
+                Body::Answer(_) | Body::Backpressure => {
                     self.keep(partition, operation, &reply);
                     return Ok((partition, reply));
                 }
@@ -118,6 +128,18 @@ impl Memory {
         Err(MemoryError::Ledger(
             "the account moved faster than it could be loaded".into(),
         ))
+    }
+
+    /// That something is not found is no last word while another process may still replay what it acknowledged before this epoch.
+    async fn nobody_replays(&self, partition: u32, epoch: u64) -> Result<(), MemoryError> {
+        let awaited = self
+            .ledger
+            .replays_awaited(partition, epoch, MAY_RETURN, None);
+        if awaited.await? {
+            let why = "what the call is about may yet be replayed".to_owned();
+            return Err(HoldsError::Fenced(why).into());
+        }
+        Ok(())
     }
 
     /// The refusal of what could not be kept.

@@ -3,7 +3,7 @@
 //!
 //! Owns the order: per account as acknowledged, accounts side by side. What the script makes of a replay is the script's.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use futures_util::{StreamExt, stream};
 
@@ -19,6 +19,11 @@ use crate::{
 
 /// Accounts whose replays are under way at once.
 const SIDE_BY_SIDE: usize = 64;
+
+/// A living process is seen every second.
+const ALIVE: Duration = Duration::from_secs(3);
+/// A process that was seen so lately may have something to replay: one that is cut off from Redis gives no sign of life.
+pub(super) const MAY_RETURN: Duration = Duration::from_secs(20);
 
 /// One process' replays and its sign of life.
 #[derive(Clone)]
@@ -65,12 +70,19 @@ impl Replays {
         let mut accounts: BTreeMap<String, Vec<Kept>> = BTreeMap::new();
         let old = self.copy.before(partition, epoch);
         let count = old.len();
+        // What a replay builds on may be another process' to replay: asked before, so that a refusal after the last of them is final.
+        let others = count > 0
+            && self
+                .ledger
+                .replays_awaited(partition, epoch, MAY_RETURN, Some(&self.process))
+                .await
+                .unwrap_or(true);
         for kept in old {
             let account = kept.operation.account.clone();
             accounts.entry(account).or_default().push(kept);
         }
         let left: Vec<Kept> = stream::iter(accounts.into_values())
-            .map(|kept| self.replay(kept))
+            .map(|kept| self.replay(kept, others))
             .buffer_unordered(SIDE_BY_SIDE)
             .concat()
             .await;
@@ -107,7 +119,8 @@ impl Replays {
     /// # Errors
     /// Postgres does not answer.
     pub async fn awaited(&self, partition: u32, epoch: u64) -> Result<bool, LedgerError> {
-        self.ledger.replays_awaited(partition, epoch).await
+        let awaited = self.ledger.replays_awaited(partition, epoch, ALIVE, None);
+        awaited.await
     }
 
     /// This process has ended, and nobody waits for it.
@@ -118,14 +131,16 @@ impl Replays {
         self.ledger.end_heartbeat(&self.process).await
     }
 
-    /// In their order; answers those that must be tried again.
-    async fn replay(&self, kept: Vec<Kept>) -> Vec<Kept> {
+    /// In their order; answers those that must be tried again. `others`: other processes have yet to replay.
+    async fn replay(&self, kept: Vec<Kept>, others: bool) -> Vec<Kept> {
         let mut left = Vec::new();
         for one in kept {
             let account = &one.operation.account;
             match self.memory.run(one.operation.clone()).await {
                 Ok((_, reply)) => match reply.body {
                     Body::Answer(answer) if answer.reasons.is_empty() => {}
+                    // A refund of what another process acknowledged.
+                    Body::Answer(_) if others => left.push(one),
                     Body::Answer(answer) => tracing::error!(
                         account,
                         verb = ?one.operation.verb,

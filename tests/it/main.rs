@@ -1,6 +1,7 @@
 //! The integration tests: one binary, real servers.
 
 mod audit;
+mod awaited;
 mod backpressure;
 mod chaos;
 mod cli;

@@ -2,12 +2,15 @@
 # Breaks copies of the product on purpose and sees that the tests notice.
 #
 #   tests/sabotage/run.sh [PATCH...]            every patch (or those named): build the broken copy, run its tests
+#   tests/sabotage/run.sh --chaos [PATCH...]    those that name a fault: break stores under the copy until it is noticed
 #   tests/sabotage/run.sh --check [PATCH...]    only see that each patch is well formed and applies
 #
 # A patch begins with what it breaks and which tests must notice, one `caught-by` line each:
 #
 #   # breaks: debit and credit of a commit are swapped
 #   # caught-by: --test it ledger::postings -- --exact
+#
+# A line `# chaos: FAULT` says under which fault `make chaos` notices, too: within CHAOS_RUNS_MAX runs.
 #
 # What follows `caught-by:` are arguments of `cargo test`. A patch is caught when each of them fails because tests ran and
 # failed. A copy that does not compile, a filter that no test matches, or a test that fails without the patch as well
@@ -19,6 +22,7 @@ readonly ROOT=$PWD
 readonly TARGET="$ROOT/target/sabotage"
 # A broken copy may wait for ever.
 readonly TEST_SECONDS_MAX=1200
+readonly CHAOS_RUNS_MAX=50
 
 die() { printf 'sabotage: %s\n' "$*" >&2; exit 2; }
 
@@ -77,8 +81,8 @@ expect() {
 
 row() { printf '%-34s | %-66s | %s\n' "$1" "$2" "$3"; }
 
-sabotage_all() {
-    local patch test uncaught=0
+# The copy stands in $SCRATCH/copy afterwards.
+make_copy() {
     SCRATCH=$(mktemp -d "${TMPDIR:-/tmp}/holdbook-sabotage.XXXXXX")
     trap 'rm -rf "$SCRATCH"' EXIT
     trap 'exit 130' INT TERM
@@ -91,7 +95,35 @@ sabotage_all() {
     copy_sources "$SCRATCH/copy"
     # The tests that start the Python client look for it here.
     if [ -d .venv ]; then ln -sfn "$ROOT/.venv" "$SCRATCH/copy/.venv"; fi
+}
 
+# Breaks stores under each copy that names a fault, until the harness has a finding.
+chaos_all() {
+    local patch fault log answer uncaught=0
+    make_copy
+    row patch fault caught
+    for patch in "$@"; do
+        fault=$(header chaos "$patch")
+        if [ -z "$fault" ]; then continue; fi
+        git -C "$SCRATCH/copy" apply --whitespace=nowarn "$ROOT/$patch"
+        log="$TARGET/logs/chaos_$(basename "$patch" .patch).log"
+        answer=$(FAULT=$fault RUNS=$CHAOS_RUNS_MAX SEED=7 FIRST=1 \
+            run_test "$SCRATCH/copy" "$log" --test it chaos::short -- --exact --nocapture)
+        if [ "$answer" = failed ]; then
+            # The first lines of runs are numbered from 0.
+            row "$(basename "$patch" .patch)" "$fault" "by chaos in run $(grep -cE '^[0-9]+: ' "$log")"
+        else
+            row "$(basename "$patch" .patch)" "$fault" "NO: $answer"
+            uncaught=$((uncaught + 1))
+        fi
+        git -C "$SCRATCH/copy" apply --whitespace=nowarn --reverse "$ROOT/$patch"
+    done
+    [ "$uncaught" -eq 0 ]
+}
+
+sabotage_all() {
+    local patch test uncaught=0
+    make_copy
     row patch test caught
     # A test that fails anyway would seem to catch everything.
     while IFS= read -r test; do
@@ -120,10 +152,12 @@ check_all() {
 }
 
 mode=run
-if [ "${1:-}" = --check ]; then
-    mode=check
+case "${1:-}" in
+--check | --chaos)
+    mode=${1#--}
     shift
-fi
+    ;;
+esac
 shopt -s nullglob
 if [ $# -gt 0 ]; then patches=("$@"); else patches=(tests/sabotage/*.patch); fi
 if [ ${#patches[@]} -eq 0 ] && [ "$mode" = run ]; then die "no patches under tests/sabotage/"; fi
@@ -131,4 +165,8 @@ for patch in "${patches[@]}"; do
     [ -f "$patch" ] || die "no such patch: $patch"
     check_header "$patch"
 done
-if [ "$mode" = check ]; then check_all "${patches[@]}"; else sabotage_all "${patches[@]}"; fi
+case "$mode" in
+check) check_all "${patches[@]}" ;;
+chaos) chaos_all "${patches[@]}" ;;
+*) sabotage_all "${patches[@]}" ;;
+esac

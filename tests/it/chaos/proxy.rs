@@ -105,8 +105,13 @@ impl Drop for Proxy {
 }
 
 async fn accept(listener: TcpListener, shared: Arc<Shared>) {
-    while let Ok((client, _)) = listener.accept().await {
-        tokio::spawn(carry(client, Arc::clone(&shared)));
+    loop {
+        // One that cannot be accepted is its caller's to try again.
+        if let Ok((client, _)) = listener.accept().await {
+            tokio::spawn(carry(client, Arc::clone(&shared)));
+        } else {
+            tokio::task::yield_now().await;
+        }
     }
 }
 

@@ -1,7 +1,8 @@
 //! One run: load, a fault, healing, and the comparison.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{any::Any, panic::AssertUnwindSafe, path::PathBuf, sync::Arc, time::Duration};
 
+use futures_util::FutureExt;
 use holdbook::{dev::PostgresServer, domain::credits::Credits};
 use tokio::{
     sync::watch,
@@ -21,55 +22,98 @@ use super::{
 use crate::{model::Dice, support};
 
 const CLIENTS: u64 = 16;
-/// A run that takes longer hangs: that is a finding, not a measurement.
-const HANGS: Duration = Duration::from_secs(90);
+/// A run that takes longer hangs: that is a finding, not a measurement. Alone on a machine one takes a few seconds.
+const HANGS: Duration = Duration::from_secs(300);
 /// A fault that shows no effect so often does not do what it says.
 const VOID_MAX: u64 = 10;
 
-/// What a run came to; none without an effect.
-type Came = Option<(Verdict, Duration)>;
+/// So many runs are a long series: each fault has its share of them.
+const LONG: u64 = 200;
+const SHARE: u64 = 20;
 
-/// RUNS runs, the least used fault first, of those whose name contains `only`.
-pub async fn all(runs: u64, seed: u64, only: &str) -> Table {
+/// What a run came to.
+struct Came {
+    verdict: Verdict,
+    recovered: Duration,
+    /// The fault did what its name says.
+    effect: bool,
+}
+
+/// What to do.
+pub struct Plan {
+    /// From `LONG` on, more of them until each fault has had its share.
+    pub runs: u64,
+    pub seed: u64,
+    /// Only faults whose name contains it.
+    pub only: String,
+    /// Ends at the first finding.
+    pub first: bool,
+}
+
+impl Plan {
+    fn is_done(&self, done: u64, table: &Table) -> bool {
+        let share = self.runs < LONG || table.fewest_runs(&self.only) >= SHARE;
+        (done >= self.runs && share) || (self.first && !table.is_as_promised())
+    }
+}
+
+/// The least used fault first.
+pub async fn all(plan: &Plan) -> Table {
     let mut table = Table::default();
     let mut postgres = world::postgres().await;
     let mut folders = vec![postgres.dir().to_path_buf()];
     let (mut done, mut void) = (0, 0);
     for try_no in 1.. {
-        if done == runs {
+        if plan.is_done(done, &table) {
             break;
         }
-        let sort = table.least_used(only);
-        let run_seed = seed.wrapping_mul(1_000_003).wrapping_add(try_no);
+        let sort = table.least_used(&plan.only);
+        let name = sort.name;
+        let run_seed = plan.seed.wrapping_mul(1_000_003).wrapping_add(try_no);
         let folder = support::scratch("chaos");
         let running = one(postgres, sort, run_seed, folder.clone());
-        let came = timeout(HANGS, running).await;
-        let Ok((back, came)) = came else {
-            let name = sort.name;
-            println!("{done}: {name} (run {run_seed}): HANGS");
-            table.hangs(
-                sort,
-                format!("run {run_seed}, logs in {}", folder.display()),
-            );
-            // The old one ends with the run that held it.
-            postgres = world::postgres().await;
-            folders.push(postgres.dir().to_path_buf());
-            (done, void) = (done + 1, 0);
-            continue;
+        // Where it panics the other runs go on.
+        let ended = match timeout(HANGS, AssertUnwindSafe(running).catch_unwind()).await {
+            Ok(Ok(ended)) => Ok(ended),
+            Ok(Err(panic)) => Err(said(&*panic)),
+            Err(_) => Err(format!("no end within {HANGS:?}")),
+        };
+        let (back, came) = match ended {
+            Ok(ended) => ended,
+            Err(why) => {
+                let why = format!("(run {run_seed}): {why}, logs in {}", folder.display());
+                println!("{done}: {name} {why}");
+                table.failed(sort, &why);
+                // The old one ends with the run that held it.
+                postgres = world::postgres().await;
+                folders.push(postgres.dir().to_path_buf());
+                (done, void) = (done + 1, 0);
+                continue;
+            }
         };
         postgres = back;
-        if let Some((verdict, recovered)) = came {
-            println!(
-                "{done}: {} (run {run_seed}): {verdict}, recovered in {recovered:?}",
-                sort.name
-            );
+        let Came {
+            verdict,
+            recovered,
+            effect,
+        } = came;
+        // What is found counts, whatever the fault did.
+        if effect || verdict.is_broken(sort.applied) {
+            println!("{done}: {name} (run {run_seed}): {verdict}, recovered in {recovered:?}");
             table.add(sort, run_seed, &verdict, recovered);
             (done, void) = (done + 1, 0);
         } else {
+            println!("-: {name} (run {run_seed}): no effect");
             table.void(sort.fault);
             void += 1;
-            assert!(void < VOID_MAX, "{} shows no effect", sort.name);
+            if void == VOID_MAX {
+                table.failed(sort, "shows no effect");
+                (done, void) = (done + 1, 0);
+            }
         }
+    }
+    if plan.runs >= LONG && !plan.first {
+        table.must_be_thick();
     }
     postgres.stop().await.expect("Postgres stops");
     for folder in folders {
@@ -79,9 +123,16 @@ pub async fn all(runs: u64, seed: u64, only: &str) -> Table {
     table
 }
 
+/// What somebody panicked with.
+fn said(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+    format!("panicked: {}", text.unwrap_or("without a message"))
+}
+
 async fn one(
     postgres: PostgresServer,
-    sort: &Sort,
+    sort: &'static Sort,
     seed: u64,
     folder: PathBuf,
 ) -> (PostgresServer, Came) {
@@ -128,11 +179,16 @@ async fn one(
             Effect::NewEra => world.epoch().await > first_epoch,
             Effect::RolledBack => verdict.rolled_back > 0,
         };
-    let keep = !verdict.mismatched.is_empty() || !verdict.doubled.is_empty();
-    (
-        world.stop(keep).await,
-        effect.then_some((verdict, recovered)),
-    )
+    let keep = verdict.is_broken(sort.applied);
+    if keep {
+        println!("logs in {}", world.folder.display());
+    }
+    let came = Came {
+        verdict,
+        recovered,
+        effect,
+    };
+    (world.stop(keep).await, came)
 }
 
 async fn judge(world: &World, journal: &Journal, struck: &Struck) -> Verdict {

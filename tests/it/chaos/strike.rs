@@ -47,8 +47,13 @@ impl Hand<'_> {
                 self.world.redis.restart().await.expect("it comes back");
                 true
             }
-            Fault::RedisFlushed => self.flush("FLUSHALL").await,
+            Fault::RedisFlushed => {
+                let _behind = self.world.behind(self.world.redis.port()).await;
+                before = answers.count();
+                self.flush("FLUSHALL").await
+            }
             Fault::RedisEmpty => {
+                let _behind = self.world.behind(self.world.redis.port()).await;
                 self.world.redis.kill().await.expect("killed");
                 before = answers.count();
                 fs::remove_dir_all(self.world.append_only()).expect("its file is gone");
@@ -88,11 +93,19 @@ impl Hand<'_> {
                 self.world.redis.resume().expect("it runs");
                 true
             }
-            Fault::StreamDeleted => self.delete("hb:*:log", usize::MAX).await,
+            Fault::StreamDeleted => {
+                let _behind = self.world.behind(self.world.redis.port()).await;
+                before = answers.count();
+                self.delete("hb:*:log", usize::MAX).await
+            }
             Fault::AccountDeleted => self.delete("hb:*:a:*", 1).await,
             Fault::ProgramFlushed => self.flush_program().await,
             Fault::FlushedAndServingKilled => {
-                self.flush("FLUSHALL").await && self.kill_serving().await
+                let behind = self.world.behind(self.world.redis.port()).await;
+                before = answers.count();
+                let flushed = self.flush("FLUSHALL").await;
+                drop(behind);
+                flushed && self.kill_serving().await
             }
         };
         Struck {
@@ -199,6 +212,7 @@ impl Hand<'_> {
         let (file, copy) = (self.world.append_only(), self.world.folder.join("copy"));
         copy_folder(&file, &copy);
         self.acknowledged(50, 200).await;
+        let _behind = self.world.behind(self.world.redis.port()).await;
         self.world.redis.kill().await.expect("killed");
         let before = self.answers.count();
         fs::remove_dir_all(&file).expect("the newer file is gone");
@@ -212,6 +226,7 @@ impl Hand<'_> {
     async fn promote_stale(&mut self) -> u64 {
         let replica = self.world.promote().await;
         self.acknowledged(50, 200).await;
+        let _behind = self.world.behind(self.world.redis.port()).await;
         let before = self.answers.count();
         self.world.proxy.point_to(replica);
         if self.dice.chance(50) {
@@ -229,6 +244,7 @@ impl Hand<'_> {
         self.world.proxy.hang_up(Which::All);
         self.world.opened().await;
         self.acknowledged(50, 200).await;
+        let _behind = self.world.behind(replica).await;
         let (epoch, before) = (self.world.epoch().await, self.answers.count());
         self.world.proxy.point_to(self.world.redis.port());
         self.world.proxy.hang_up(Which::All);

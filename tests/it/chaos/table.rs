@@ -3,12 +3,17 @@
 use std::{collections::HashMap, fmt, time::Duration};
 
 use super::{
-    fault::{ALL, Applied, Fault, Sort},
+    fault::{ALL, Applied, Effect, Fault, Sort},
     verdict::Verdict,
 };
 
 /// Most findings that are shown of one kind and run.
 const SHOWN_MAX: usize = 5;
+
+/// In a long series, of all faults together.
+const ACKNOWLEDGED_MIN: u64 = 10_000;
+/// In a long series, of each fault that rolls back.
+const ROLLED_BACK_MIN: u64 = 20;
 
 #[derive(Default)]
 struct Row {
@@ -39,17 +44,39 @@ impl Table {
             .unwrap_or_else(|| panic!("no fault's name contains {only:?}"))
     }
 
+    /// Of the fault that has had the fewest, among those whose name contains `only`.
+    pub fn fewest_runs(&self, only: &str) -> u64 {
+        let least = self.least_used(only).fault;
+        self.rows.get(&least).map_or(0, |row| row.runs)
+    }
+
+    /// A long series in which little happened proves little.
+    pub fn must_be_thick(&mut self) {
+        let mut thin = Vec::new();
+        for sort in ALL.iter().filter(|sort| sort.effect == Effect::RolledBack) {
+            let back = self.rows.get(&sort.fault).map(|row| row.rolled_back);
+            if back.is_some_and(|back| back < ROLLED_BACK_MIN) {
+                thin.push(sort);
+            }
+        }
+        for sort in thin {
+            self.failed(sort, "took too little back");
+        }
+        if self.sum(|row| row.acknowledged) < ACKNOWLEDGED_MIN {
+            self.failed(&ALL[0], "and all others had too few acknowledgements");
+        }
+    }
+
     pub fn void(&mut self, fault: Fault) {
         self.rows.entry(fault).or_default().void += 1;
     }
 
-    /// A run that never ends keeps no promise.
-    pub fn hangs(&mut self, sort: &Sort, which: String) {
+    /// A run that did not come to a verdict keeps no promise.
+    pub fn failed(&mut self, sort: &Sort, why: &str) {
         let row = self.rows.entry(sort.fault).or_default();
         row.runs += 1;
         row.mismatched += 1;
-        let name = sort.name;
-        self.findings.push(format!("{name}: hangs: {which}"));
+        self.findings.push(format!("{} {why}", sort.name));
     }
 
     pub fn add(&mut self, sort: &Sort, seed: u64, verdict: &Verdict, recovered: Duration) {
@@ -94,13 +121,15 @@ impl Table {
             && self.sum(|row| row.doubled) == 0
             && self.sum(|row| row.mismatched) == 0
     }
+
+    /// All that was found, one a line.
+    pub fn findings(&self) -> String {
+        self.findings.join("\n")
+    }
 }
 
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for finding in &self.findings {
-            writeln!(f, "{finding}")?;
-        }
         writeln!(
             f,
             "| fault | runs (void) | acknowledged | rolled back | lost APPLIED | lost LEDGER | recovered p50 / max ms |"

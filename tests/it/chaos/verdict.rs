@@ -7,7 +7,10 @@ use std::{
 
 use tokio_postgres::Client;
 
-use super::journal::{Deed, Entry, Journal, Verb};
+use super::{
+    fault::Applied,
+    journal::{Deed, Entry, Journal, Verb},
+};
 
 const MICROS: i64 = 1_000_000;
 
@@ -54,6 +57,16 @@ impl fmt::Display for Verdict {
             self.doubled.len(),
             self.mismatched.len()
         )
+    }
+}
+
+impl Verdict {
+    /// Against the promise.
+    pub fn is_broken(&self, applied: Applied) -> bool {
+        let lost = !self.lost_applied.is_empty() && applied == Applied::Kept;
+        lost || !self.lost_ledger.is_empty()
+            || !self.doubled.is_empty()
+            || !self.mismatched.is_empty()
     }
 }
 

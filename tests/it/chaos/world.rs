@@ -11,9 +11,10 @@ use holdbook::{
         grant_service_client::GrantServiceClient,
     },
 };
+use redis::AsyncCommands;
 use tokio::{process::Command, time};
 use tokio_postgres::NoTls;
-use tonic::{Request, Status, transport::Channel};
+use tonic::{Code, Request, Status, transport::Channel};
 
 use super::{client::Doors, process::Process, proxy::Proxy};
 use crate::support;
@@ -23,6 +24,10 @@ const ACCOUNTS: usize = 6;
 /// Between two looks at something that is coming back.
 const LOOK: Duration = Duration::from_millis(10);
 const CALL_LIMIT: Duration = Duration::from_secs(3);
+/// Entries that Redis has and the ledger does not when something is to be lost.
+const BEHIND: i64 = 3;
+/// An operator waits for a slow disk.
+const REDIS_LIMIT: Duration = Duration::from_secs(30);
 
 pub struct World {
     pub redis: RedisServer,
@@ -53,8 +58,28 @@ pub fn client(port: u16) -> redis::Client {
 }
 
 pub async fn connect(client: &redis::Client) -> redis::aio::MultiplexedConnection {
-    let connecting = client.get_multiplexed_async_connection();
+    let limits = redis::AsyncConnectionConfig::new()
+        .set_connection_timeout(Some(REDIS_LIMIT))
+        .set_response_timeout(Some(REDIS_LIMIT));
+    let connecting = client.get_multiplexed_async_connection_with_config(&limits);
     connecting.await.expect("Redis answers")
+}
+
+/// The newest entries of all partitions: the sums of their epochs and of their numbers.
+async fn newest(redis: &mut redis::aio::MultiplexedConnection) -> (i64, i64) {
+    let mut sums = (0, 0);
+    let logs: Vec<String> = redis.keys("hb:*:log").await.expect("Redis answers");
+    for log in logs {
+        let last: redis::streams::StreamRangeReply = redis
+            .xrevrange_count(log, "+", "-", 1)
+            .await
+            .expect("Redis answers");
+        let id = last.ids.first().and_then(|entry| entry.id.split_once('-'));
+        let (epoch, n) = id.expect("an entry");
+        let number = |text: &str| text.parse::<i64>().expect("a number");
+        sums = (sums.0 + number(epoch), sums.1 + number(n));
+    }
+    sums
 }
 
 /// The harness' own Postgres; each run has a database of its own in it.
@@ -152,7 +177,10 @@ impl World {
                 GrantServiceClient::new(channel.clone()),
             );
             accounts.create_account(account).await.expect("an account");
-            grants.grant_credits(grant).await.expect("a grant");
+            // A grant asks the ledger, which may follow late on a busy machine.
+            while let Err(refused) = grants.grant_credits(grant.clone()).await {
+                assert_eq!(refused.code(), Code::Unavailable, "{refused}");
+            }
         }
     }
 
@@ -178,8 +206,24 @@ impl World {
         (balance.free, balance.held, balance.debt)
     }
 
+    /// Waits until no process has anything left to replay: that may come after the partition is open.
+    async fn replayed(&self) {
+        let sql = "select bool_and(here >= $1) from (select count(h.process) here
+                from partitions p left join heartbeats h on h.partition = p.id and h.epoch = p.current_epoch
+                group by p.id) each_of";
+        let (ledger, processes) = (self.ledger().await, self.processes.len() as i64);
+        loop {
+            let row = ledger.query_one(sql, &[&processes]).await;
+            if row.expect("the ledger answers").get(0) {
+                return;
+            }
+            time::sleep(LOOK).await;
+        }
+    }
+
     /// Waits until the ledger has all that every account did.
     pub async fn drained(&self) {
+        self.replayed().await;
         for channel in self.channels() {
             for account in self.accounts.iter() {
                 until_answered(|| {
@@ -233,6 +277,28 @@ impl World {
             .expect("Postgres answers");
         tokio::spawn(connection);
         client
+    }
+
+    /// Waits until the ledger is behind this server, and keeps it there as long as what is answered lives.
+    pub async fn behind(&self, port: u16) -> tokio_postgres::Client {
+        let (mut redis, ledger) = (connect(&client(port)).await, self.ledger().await);
+        loop {
+            let begun = ledger.batch_execute("begin; lock table transfers in share mode");
+            begun.await.expect("the ledger answers");
+            // A relay that stands before the lock has entries in hand, which it will still post.
+            let sql = "select (select sum(epoch)::int8 from partitions), (select sum(n)::int8 from partitions),
+                (select count(*) from pg_locks where relation = 'transfers'::regclass and not granted)";
+            let row = ledger.query_one(sql, &[]).await;
+            let row = row.expect("the ledger answers");
+            let (epochs, posted, in_hand): (i64, i64, i64) = (row.get(0), row.get(1), row.get(2));
+            let newest = newest(&mut redis).await;
+            if in_hand == 0 && newest.0 == epochs && newest.1 >= posted + BEHIND {
+                return ledger;
+            }
+            let ended = ledger.batch_execute("rollback");
+            ended.await.expect("the ledger answers");
+            time::sleep(LOOK).await;
+        }
     }
 
     /// The newest era that the ledger knows.
