@@ -6,16 +6,16 @@ local OK, REFUSED, NO_ACCOUNT, ASK_LEDGER, LOAD = 0, 1, 2, 3, 5
 local function answer(A, status, replayed, reasons, x, y, hold, outcome, named)
   return pack(ANSWER, status, replayed and 1 or 0, A.free, A.held, A.debt, A.pending, A.promised, A.clock, A.seq, A.state, A.frozen,
     A.overdraft, A.credit, A.max_open, A.open, A.etag, A.created, A.next_hold, reasons, x, y, #hold, hold, #outcome, outcome,
-    concat(named))
+    named)
 end
 
 local function refuse(A, reason, x, y, hold, recorded)
-  return answer(A, REFUSED, false, string.char(reason), x or 0, y or 0, hold and pack_hold(hold) or '', recorded or '', {})
+  return answer(A, REFUSED, false, string.char(reason), x or 0, y or 0, hold and pack_hold(hold) or '', recorded or '', '')
 end
 
 -- The names of the grants in an outcome, as far as they are known here.
 local function names(A, nos)
-  local E, missing = { named = {} }, false
+  local E, missing = { named = '' }, false
   for no in pairs(nos) do
     local g = grant_by_no(A, no)
     if g then name(E, g) else missing = true end
@@ -138,7 +138,7 @@ end
 
 -- How a hold that is unknown here is answered: the ledger is asked once.
 local function unknown(A, op)
-  if op.asked == 0 then return answer(A, ASK_LEDGER, false, '', 0, 0, '', '', {}) end
+  if op.asked == 0 then return answer(A, ASK_LEDGER, false, '', 0, 0, '', '', '') end
   return refuse(A, HOLD_NOT_FOUND)
 end
 
@@ -160,11 +160,11 @@ verbs[V_CREATE] = function(op)
   if A then
     apply_due(A)
     local recorded = A.sent or call('HGET', A.key, 'c')
-    if recorded ~= sent then return refuse(A, ID_REUSED, 0, 0, nil, pack_outcome(recorded, {})) end
-    return repeated(A, nil, pack_outcome(sent, {}))
+    if recorded ~= sent then return refuse(A, ID_REUSED, 0, 0, nil, pack_outcome(recorded, '')) end
+    return repeated(A, nil, pack_outcome(sent, ''))
   end
   A = remember(op.key, new_account(op.key, max(overdraft, 0), max(credit, 0), max_open, sent))
-  local E, outcome = begin(A, V_CREATE, '', A.clock, op), pack_outcome(sent, {})
+  local E, outcome = begin(A, V_CREATE, '', A.clock, op), pack_outcome(sent, '')
   emit_terms(E, outcome)
   return done(E, nil, outcome)
 end
@@ -180,7 +180,7 @@ verbs[V_UPDATE] = function(op, A)
   if state == 0 then state = A.state end
   if credit > overdraft then return refuse(A, INVALID, credit, overdraft) end
   if overdraft == A.overdraft and credit == A.credit and max_open == A.max_open and state == A.state then
-    return answer(A, OK, false, '', 0, 0, '', '', {})
+    return answer(A, OK, false, '', 0, 0, '', '', '')
   end
   local E = begin(A, V_UPDATE, '', A.clock, op)
   A.overdraft, A.credit, A.max_open, A.state, A.etag = overdraft, credit, max_open, state, A.etag + 1
@@ -190,7 +190,7 @@ end
 
 local function set_frozen(verb, frozen)
   return function(op, A)
-    if A.frozen == frozen then return answer(A, OK, true, '', 0, 0, '', '', {}) end
+    if A.frozen == frozen then return answer(A, OK, true, '', 0, 0, '', '', '') end
     local E = begin(A, verb, '', A.clock, op)
     A.frozen, A.etag = frozen, A.etag + 1
     emit_terms(E, '')
@@ -214,7 +214,7 @@ verbs[V_CLOSE] = function(op, A)
   return done(E, nil, A.closing)
 end
 
-verbs[V_READ] = function(_, A) return answer(A, OK, false, '', 0, 0, '', '', {}) end
+verbs[V_READ] = function(_, A) return answer(A, OK, false, '', 0, 0, '', '', '') end
 
 verbs[V_HOLD] = function(op, A)
   local h, nos = find_hold(A, op), {}

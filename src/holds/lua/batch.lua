@@ -12,14 +12,15 @@ local function keys_of(verb)
 end
 
 function read_op(raw, place)
-  local op = { raw = raw, key = KEYS[place] }
-  op.verb, op.actor, op.trace, op.load, op.at = take('>BssI4c0', raw)
-  if REPLAYS then op.amount, op.instant, op.created, op.before, op.made, op.at = take('>i7i7i7i7I2c0', raw, op.at) end
-  local count = keys_of(op.verb)
-  if count > ACCOUNT_KEYS then
-    op.id, op.asked, op.prior, op.prior_outcome, op.at = take('>sBI2c0I2c0', raw, op.at)
-    if count == HOLD_KEYS then op.dkey, op.pkey = KEYS[place + 1], KEYS[place + 2] else op.gkey = KEYS[place + 1] end
-  end
+  local verb, actor, trace, load, at = take('>BssI4c0', raw)
+  local amount, instant, created, before, made, id, asked, prior, prior_outcome
+  if REPLAYS then amount, instant, created, before, made, at = take('>i7i7i7i7I2c0', raw, at) end
+  local count = keys_of(verb)
+  if count > ACCOUNT_KEYS then id, asked, prior, prior_outcome, at = take('>sBI2c0I2c0', raw, at) end
+  local op = { raw = raw, at = at, key = KEYS[place], verb = verb, actor = actor, trace = trace, load = load, id = id, asked = asked,
+    prior = prior, prior_outcome = prior_outcome, dkey = count == HOLD_KEYS and KEYS[place + 1], pkey = KEYS[place + 2] }
+  if count == GRANT_KEYS then op.gkey = KEYS[place + 1] end
+  if REPLAYS then op.amount, op.instant, op.created, op.before, op.made = amount, instant, created, before, made end
   return op, place + count
 end
 
@@ -35,12 +36,13 @@ end
 
 -- Grants that are over leave the state: spent ones to `x`, where refunds find them. The rollover of a grant with pins stays.
 local function retire_grants(A)
-  local over, awaited, kept = false, {}, {}
+  local over = false
+  for _, g in ipairs(A.grants) do over = over or (g.free + g.pinned == 0 and g.phase ~= PENDING) end
+  if not over then return end
+  local awaited, kept = {}, {}
   for _, g in ipairs(A.grants) do
     if g.phase == ENDED and g.pinned > 0 and g.roll_for then awaited[g.roll_no] = true end
-    over = over or (g.phase ~= PENDING and g.free + g.pinned == 0)
   end
-  if not over then return end
   for _, g in ipairs(A.grants) do
     if g.phase == PENDING or g.free + g.pinned > 0 or (g.phase == STARTED and awaited[g.no]) then
       kept[#kept + 1] = g
@@ -91,8 +93,8 @@ end
 
 -- The fields of its hash, in one call.
 local function write_fields(A)
-  local list = { 's', A.packed }
-  local function add(name, value) list[#list + 1], list[#list + 2] = name, value end
+  local list, size = { 's', A.packed }, 2
+  local function add(name, value) list[size + 1], list[size + 2], size = name, value, size + 2 end
   if A.fresh then add('e', ERA) end
   if A.packed_spent then add('x', A.packed_spent) end
   if A.sent then add('c', A.sent) end
@@ -101,7 +103,7 @@ local function write_fields(A)
     if h and h.dirty and h.state == OPEN then add('h:' .. h.id, pack_hold(h)) end
   end
   -- Lua unpacks a bounded number of values.
-  for i = 1, #list, 1000 do call('HSET', A.key, unpack(list, i, min(i + 999, #list))) end
+  for i = 1, size, 1000 do call('HSET', A.key, unpack(list, i, min(i + 999, size))) end
 end
 
 function write_account(A)

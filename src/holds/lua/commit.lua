@@ -90,7 +90,7 @@ local function release_lost(op, A)
   local h = lost_hold(op, A)
   if not h then return unknown(A, op) end
   local E = begin(A, V_RELEASE, op.id, A.clock, op)
-  h.state, h.outcome = RELEASED, pack_outcome('', {})
+  h.state, h.outcome = RELEASED, pack_outcome('', '')
   emit_hold(E, h, '', h.outcome)
   return done(E, h, h.outcome)
 end
@@ -118,7 +118,7 @@ verbs[V_RELEASE] = function(op, A)
   local h = find_hold(A, op)
   if not h then return release_lost(op, A) end
   if h.state == RELEASED then return repeated(A, h, h.outcome) end
-  if h.state ~= OPEN then return answer(A, OK, false, '', 0, 0, pack_hold(h), pack_outcome('', {}), {}) end
+  if h.state ~= OPEN then return answer(A, OK, false, '', 0, 0, pack_hold(h), pack_outcome('', ''), '') end
   local E, list = begin(A, V_RELEASE, op.id, A.clock, op), sources(A, h)
   end_hold(A, h, RELEASED, A.clock)
   return_all(E, h, list)

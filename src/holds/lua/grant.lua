@@ -44,7 +44,7 @@ verbs[V_GRANT] = function(op, A)
     if was ~= sent then return refuse(A, ID_REUSED, 0, 0, nil, known) end
     return repeated(A, nil, known)
   end
-  if op.asked == 0 then return answer(A, ASK_LEDGER, false, '', 0, 0, '', '', {}) end
+  if op.asked == 0 then return answer(A, ASK_LEDGER, false, '', 0, 0, '', '', '') end
   start = max(start, A.clock)
   if expires_in > 0 then expires = A.clock + expires_in end
   if expires == 0 then expires = NEVER end
@@ -78,7 +78,7 @@ verbs[V_REVOKE] = function(op, A)
   local granted, revoked = recorded_grant(A, op)
   if revoked ~= '' then return repeated(A, nil, revoked) end
   -- The grant's own outcome is remembered beside the revoke's: it must be known first.
-  if not granted and op.asked == 0 then return answer(A, ASK_LEDGER, false, '', 0, 0, '', '', {}) end
+  if not granted and op.asked == 0 then return answer(A, ASK_LEDGER, false, '', 0, 0, '', '', '') end
   local g, spent_at
   for _, candidate in ipairs(A.grants) do
     if candidate.id == op.id then g = candidate end
@@ -88,7 +88,7 @@ verbs[V_REVOKE] = function(op, A)
       if candidate.id == op.id then g, spent_at = candidate, i end
     end
   end
-  if not g and op.asked == 0 then return answer(A, ASK_LEDGER, false, '', 0, 0, '', '', {}) end
+  if not g and op.asked == 0 then return answer(A, ASK_LEDGER, false, '', 0, 0, '', '', '') end
   if not g and no == 0 then return refuse(A, GRANT_NOT_FOUND) end
   if g and g.non_refundable or non_refundable == 1 then return refuse(A, NON_REFUNDABLE) end
 
@@ -107,7 +107,7 @@ verbs[V_REVOKE] = function(op, A)
     end
   end
   local outcome = pack_outcome('', E.moves, lapsed, outstanding)
-  record_grant(A, op, granted or pack_outcome('', {}), outcome)
+  record_grant(A, op, granted or pack_outcome('', ''), outcome)
   emit(E, outcome, pack('>I4', no))
   return done(E, nil, outcome)
 end

@@ -7,13 +7,13 @@ local LAPSE, ROLL, REVOKE, REFUND, SETTLE = 11, 12, 13, 14, 15
 local function begin(A, verb, subject, at, op)
   A.seq, A.dirty = A.seq + 1, true
   return { A = A, verb = verb, subject = subject, seq = A.seq, at = at, actor = op and op.actor or 'clock',
-    trace = op and op.trace or '', moves = {}, named = {} }
+    trace = op and op.trace or '', moves = '', named = '' }
 end
 
 local function name(E, g)
   if E.last ~= g then
     E.last = g
-    E.named[#E.named + 1] = pack('>I4Bs', g.no, g.kind, g.id)
+    E.named = E.named .. pack('>I4Bs', g.no, g.kind, g.id)
   end
 end
 
@@ -22,7 +22,7 @@ local function put(E, kind, g, x, to)
   local A = E.A
   if g then name(E, g) end
   if to then name(E, to) end
-  E.moves[#E.moves + 1] = pack('>BI4i7', kind, g and g.no or 0, x) .. (to and pack('>I4', to.no) or '')
+  E.moves = E.moves .. (to and pack('>BI4i7I4', kind, g.no, x, to.no) or pack('>BI4i7', kind, g and g.no or 0, x))
   if kind == PIN then
     g.free, g.pinned, A.free, A.held = g.free - x, g.pinned + x, A.free - x, A.held + x
   elseif kind == BURN_PIN or kind == RETURN_BREAK or kind == RETURN_ISSUED then
@@ -47,18 +47,17 @@ local function put(E, kind, g, x, to)
 end
 
 -- In pieces, joined once in the end: every string that is made is hashed whole.
-local function emit(E, outcome, ...)
-  local pieces = { pack('>BssI7i7ssI2', E.verb, E.A.id, E.subject, E.seq, E.at, E.actor, E.trace, #outcome), outcome, ... }
-  local size, at = 0, #events + 1
-  for i, piece in ipairs(pieces) do size = size + #piece end
-  events[at] = pack('>I4', size)
-  for i, piece in ipairs(pieces) do events[at + i] = piece end
+local function emit(E, outcome, facts, more)
+  local head = pack('>BssI7i7ssI2', E.verb, E.A.id, E.subject, E.seq, E.at, E.actor, E.trace, #outcome)
+  local at = #events
+  events[at + 1] = pack('>I4', #head + #outcome + #facts + (more and #more or 0))
+  events[at + 2], events[at + 3], events[at + 4], events[at + 5] = head, outcome, facts, more
 end
 
 local function emit_hold(E, h, op_id, outcome, more)
   h.packed, h.dirty = nil, true
   local packed = pack_hold(h)
-  emit(E, outcome, pack('>I2', #packed), packed, op_id .. '\0', more or '')
+  emit(E, outcome, pack('>I2c0s', #packed, packed, op_id), more)
 end
 
 -- G4, D4: free credits settle debt at once, in burn order.

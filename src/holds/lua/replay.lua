@@ -6,7 +6,7 @@ local replays = {} -- of the other verbs a repeat is a replay
 
 do -- a function has at most 200 locals, and the program is one
 
-local function nothing(A) return answer(A, OK, true, '', 0, 0, '', '', {}) end
+local function nothing(A) return answer(A, OK, true, '', 0, 0, '', '', '') end
 
 -- A hold that nobody remembers: pins what is free and leaves the rest a promise.
 local function make_anew(op, A, sent, amount, old)
@@ -54,7 +54,7 @@ replays[V_COMMIT] = function(op, A)
     local known, asks = find_op(h, 'c:' .. commit_id, op)
     if asks then return unknown(A, op) end
     -- A late one is its hold's last, and is recorded as that.
-    local _, was = moves_at(h.late and h.outcome or pack_outcome('', {}))
+    local _, was = moves_at(h.late and h.outcome or pack_outcome('', ''))
     if known or was == sent then return nothing(A) end
   elseif h.state == COMMITTED or h.late then
     return nothing(A) -- a hold has one final charge

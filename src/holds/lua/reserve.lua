@@ -20,7 +20,7 @@ local function limits(A, amount, slot)
 end
 
 local function refuse_limits(A, reasons, amount)
-  return answer(A, REFUSED, false, reasons, amount, 0, '', '', {})
+  return answer(A, REFUSED, false, reasons, amount, 0, '', '', '')
 end
 
 -- H1: what each grant gives, in burn order, and the rest: the promise.
@@ -51,8 +51,8 @@ local function known_hold(A, op, sent)
   if not h or (h.state ~= OPEN and A.clock - h.ended > REPEAT_WINDOW) then return h, nil end
   local outcome = h.outcome
   if h.sent:byte(1) == V_RESERVE then
-    local moves = {}
-    for i, pin in ipairs(h.first) do moves[i] = pack('>BI4i7', PIN, pin.no, pin.amount) end
+    local moves = ''
+    for _, pin in ipairs(h.first) do moves = moves .. pack('>BI4i7', PIN, pin.no, pin.amount) end
     outcome = pack_outcome('', moves, h.first_promise)
   end
   if h.sent ~= sent then return h, refuse(A, ID_REUSED, 0, 0, h, outcome) end
@@ -80,13 +80,13 @@ verbs[V_RESERVE] = function(op, A)
   if reasons then return refuse_limits(A, reasons, amount) end
   local first, promise = plan(A, amount)
 
-  local E = validate == 0 and begin(A, V_RESERVE, op.id, A.clock, op) or { seq = A.seq + 1, named = {}, moves = {} }
+  local E = validate == 0 and begin(A, V_RESERVE, op.id, A.clock, op) or { seq = A.seq + 1, named = '', moves = '' }
   local h = new_hold(A, E, op, sent, life, old)
   h.first, h.pins, h.promise, h.first_promise, h.totals = first, first, promise, promise, promise > 0
   if validate == 1 then
-    for i, pin in ipairs(first) do
+    for _, pin in ipairs(first) do
       name(E, pin.g)
-      E.moves[i] = pack('>BI4i7', PIN, pin.no, pin.amount)
+      E.moves = E.moves .. pack('>BI4i7', PIN, pin.no, pin.amount)
     end
     return answer(A, OK, false, '', 0, 0, pack_hold(h), pack_outcome('', E.moves, promise), E.named)
   end

@@ -118,8 +118,9 @@ end
 
 -- What a repeat is answered from: the call as sent, up to two numbers, the moves.
 local function pack_outcome(sent, moves, a, b)
-  local shape = (a and 1 or 0) + (b and 2 or 0)
-  return pack('>I2c0B', #sent, sent, shape) .. (a and pack('>i7', a) or '') .. (b and pack('>i7', b) or '') .. concat(moves)
+  if b then return pack('>I2c0Bi7i7', #sent, sent, 3, a, b) .. moves end
+  if a then return pack('>I2c0Bi7', #sent, sent, 1, a) .. moves end
+  return pack('>I2c0B', #sent, sent, 0) .. moves
 end
 
 -- The moves of an outcome, one after the other: kind, grant number, amount, next place.
@@ -143,8 +144,7 @@ local function has(flags, bit) return flags % (bit * 2) >= bit end
 local function note_burn(h, no, amount)
   for i, burn in ipairs(h.burns) do
     if burn.no == no then
-      amount = amount + burn.amount
-      table.remove(h.burns, i)
+      amount = amount + table.remove(h.burns, i).amount
       break
     end
   end
