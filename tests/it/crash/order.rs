@@ -34,9 +34,10 @@ async fn a_post_is_cut_at_the_cursor() {
     let url = support::postgres_url().await;
     let rooms = Rooms::open_on(support::redis().await, &url).await;
     rooms.used().await;
-    rooms.whole().await;
-    rooms.commit("frame-2").await.expect("a commit");
+    // Its statements are prepared then, which waits for the lock, too.
     let mut relay = rooms.relay();
+    assert!(relay.step().await.expect("a step") > 0);
+    rooms.commit("frame-2").await.expect("a commit");
     let (from, entries) = relay.read().await.expect("entries");
     let posted = cut_at(&url, "partitions", relay.post(from, &entries)).await;
     assert!(posted.is_err(), "{posted:?}");
@@ -48,8 +49,12 @@ async fn a_post_is_cut_at_the_cursor() {
 async fn a_step_that_cannot_post_leaves_the_stream_as_it_was() {
     let url = support::postgres_url().await;
     let rooms = Rooms::open_on(support::redis().await, &url).await;
-    rooms.used().await;
+    rooms.fund().await;
     let mut relay = rooms.relay();
+    assert!(relay.step().await.expect("a step") > 0);
+    for hold in ["frame-1", "frame-2"] {
+        rooms.reserve(hold).await.expect("a hold");
+    }
     let (_, before) = relay.read().await.expect("entries");
     let stepped = cut_at(&url, "partitions", relay.step()).await;
     assert!(stepped.is_err(), "{stepped:?}");
