@@ -2,6 +2,7 @@
 
 mod gap;
 mod older;
+mod order;
 
 use std::{sync::Arc, time::Duration};
 
