@@ -82,7 +82,7 @@ replay: setup-run ## Meter a job trace on a private stack: TRACE=FILE
 	$(CARGO) run --release --locked -- replay --trace "$(TRACE)" --dev
 
 outage: setup-run ## Postgres stopped for a minute at a thousand operations a second; prints its figures
-	OUTAGE_SECONDS=60 $(CARGO) test --locked --test it outage::postgres_is_stopped_under_load -- --nocapture --exact
+	OUTAGE_SECONDS=60 $(CARGO) test --release --locked --test it outage::postgres_is_stopped_under_load -- --nocapture --exact
 
 sabotage: setup ## Break copies of the product on purpose; each must fail the test it names
 	bash tests/sabotage/run.sh
