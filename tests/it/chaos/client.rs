@@ -11,7 +11,7 @@ use tokio::{sync::watch, time};
 use tonic::{Code, Status, transport::Channel};
 use tonic_types::StatusExt;
 
-use super::journal::{Answers, Deed, Entry, Journal, Refusal, Verb};
+use super::journal::{Answers, Deed, Entry, Journal, PART, Refusal, Verb};
 use crate::model::Dice;
 
 /// A caller's patience: a stopped process must not hold its callers for ever.
@@ -157,7 +157,7 @@ impl Client {
         let hold = Self::any(&mut self.dice, &mut self.open);
         let amount = 1 + self.dice.below(3);
         let mut deed = self.deed(Verb::Capture, hold.account.clone(), hold.id.clone(), amount);
-        deed.part = self.name("part");
+        deed.part = self.name(PART);
         if self.done(deed).await {
             self.open.push(hold);
         }

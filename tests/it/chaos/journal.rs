@@ -67,6 +67,9 @@ pub enum Verb {
     Refund,
 }
 
+/// How the ids of partial commits begin.
+pub const PART: &str = "part";
+
 /// What a client wants done, once.
 #[derive(Clone, Debug)]
 pub struct Deed {

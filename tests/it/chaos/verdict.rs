@@ -9,7 +9,7 @@ use tokio_postgres::Client;
 
 use super::{
     fault::Applied,
-    journal::{Deed, Entry, Journal, Verb},
+    journal::{Deed, Entry, Journal, PART, Verb},
 };
 
 const MICROS: i64 = 1_000_000;
@@ -21,10 +21,31 @@ struct Event {
     amount: i64,
 }
 
+/// A hold by the sequence of the event that made it.
+struct BookedHold {
+    sequence: i64,
+    /// Nothing was set aside: it was lost, and this event, which made it, is its own end: one commit, whatever it was sent as, or a release.
+    end_of_lost: Option<Vec<u8>>,
+}
+
+impl BookedHold {
+    /// How the ledger calls a commit of it.
+    fn commit(&self, part: &str) -> Option<String> {
+        let says =
+            |raw: &Vec<u8>, what: &str| raw.windows(what.len()).any(|at| at == what.as_bytes());
+        let part = match &self.end_of_lost {
+            None => part,
+            Some(raw) if part.is_empty() => Some("").filter(|_| !says(raw, &format!("{PART}-")))?,
+            Some(raw) => Some("").filter(|_| says(raw, &format!("{part}\0")))?,
+        };
+        Some(format!("h{}/commit/{part}", self.sequence))
+    }
+}
+
 /// The ledger, by what clients call things.
 pub struct Book {
-    /// Account and hold id to the sequences of the holds of that id.
-    holds: HashMap<(String, String), Vec<i64>>,
+    /// Account and hold id to the holds of that id.
+    holds: HashMap<(String, String), Vec<BookedHold>>,
     /// Account and sequence.
     events: HashMap<(String, i64), Event>,
     /// Account and deed to the event's sequence.
@@ -74,11 +95,17 @@ impl Book {
     pub async fn read(client: &Client) -> Self {
         let rows = |sql| async move { client.query(sql, &[]).await.expect("the ledger answers") };
         let mut holds: HashMap<_, Vec<_>> = HashMap::new();
-        for row in rows("select account_id, hold_id, sequence from holds").await {
+        let sql = "select account_id, hold_id, sequence, case when e.name not in ('reserve', 'charge') then e.raw end
+            from holds join events e using (account_id, sequence)";
+        for row in rows(sql).await {
+            let hold = BookedHold {
+                sequence: row.get(2),
+                end_of_lost: row.get(3),
+            };
             holds
                 .entry((row.get(0), row.get(1)))
                 .or_default()
-                .push(row.get(2));
+                .push(hold);
         }
         let (mut events, mut deeds) = (HashMap::new(), HashMap::new());
         // What a deed is about is one side of its transfers: never both, so the sum counts nothing twice.
@@ -105,7 +132,7 @@ impl Book {
         }
     }
 
-    fn holds(&self, account: &str, id: &str) -> &[i64] {
+    fn holds(&self, account: &str, id: &str) -> &[BookedHold] {
         self.holds
             .get(&(account.to_owned(), id.to_owned()))
             .map_or(&[], Vec::as_slice)
@@ -119,16 +146,21 @@ impl Book {
                 .copied()
                 .into_iter()
         };
+        let holds = || self.holds(&deed.account, &deed.id).iter();
         let of_hold = |verb: &str| {
-            let holds = self.holds(&deed.account, &deed.id).iter();
-            holds
-                .flat_map(|sequence| named(format!("h{sequence}/{verb}/{}", deed.part)))
-                .collect()
+            let name = |hold: &BookedHold| format!("h{}/{verb}/{}", hold.sequence, deed.part);
+            holds().flat_map(|hold| named(name(hold))).collect()
         };
         match deed.verb {
             Verb::Grant => named(format!("g/{}", deed.id)).collect(),
-            Verb::Reserve | Verb::Charge => self.holds(&deed.account, &deed.id).to_vec(),
-            Verb::Capture | Verb::Commit => of_hold("commit"),
+            Verb::Reserve | Verb::Charge => holds()
+                .filter(|hold| hold.end_of_lost.is_none())
+                .map(|hold| hold.sequence)
+                .collect(),
+            Verb::Capture | Verb::Commit => holds()
+                .filter_map(|hold| hold.commit(&deed.part))
+                .flat_map(named)
+                .collect(),
             Verb::Release => of_hold("ended"),
             Verb::Refund => of_hold("refund"),
         }
