@@ -63,6 +63,7 @@ impl Servers {
             port: config.redis_port,
             appendfsync: config.appendfsync,
             settings: Vec::new(),
+            environment: Vec::new(),
         });
         let postgres = PostgresServer::start(PostgresConfig {
             dir: place.join("postgres"),

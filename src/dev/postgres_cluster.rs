@@ -149,6 +149,7 @@ impl Cluster {
             arguments,
             dir: self.folder.path(),
             log,
+            environment: &[],
             owner: self.owner.as_ref(),
             stop_signal: STOP_SIGNAL,
             patience: PATIENCE,

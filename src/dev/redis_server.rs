@@ -61,6 +61,8 @@ pub struct RedisConfig {
     pub appendfsync: AppendFsync,
     /// Further settings, which win over all others: name and value as in `redis.conf`.
     pub settings: Vec<(String, String)>,
+    /// Added to its environment, which is otherwise empty but for a path and a locale.
+    pub environment: Vec<(String, OsString)>,
 }
 
 /// A running (or, between `stop` or `kill` and `restart`, stopped) Redis. Dropping it stops it.
@@ -180,6 +182,7 @@ impl RedisServer {
             arguments: self.arguments(),
             dir: &data,
             log: &self.log(),
+            environment: &self.config.environment,
             owner: None,
             stop_signal: STOP_SIGNAL,
             patience: PATIENCE,

@@ -44,6 +44,8 @@ pub(super) struct Launch<'a> {
     pub dir: &'a Path,
     /// Takes all it writes; emptied first.
     pub log: &'a Path,
+    /// Added to its environment, which is otherwise the same on every machine.
+    pub environment: &'a [(String, OsString)],
     /// The user to run as; none: the same as this process.
     pub owner: Option<&'a Owner>,
     /// The signal that asks it to end in good order.
@@ -83,6 +85,7 @@ impl Supervised {
             .env_clear()
             .env("PATH", "/usr/local/bin:/usr/bin:/bin")
             .env("LC_ALL", "C")
+            .envs(launch.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(log)

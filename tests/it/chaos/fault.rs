@@ -21,6 +21,12 @@ pub enum Fault {
     PostgresPaused,
     ProgramFlushed,
     FlushedAndServingKilled,
+    DemotedAndReturned,
+    ClockForwards,
+    ClockBackwards,
+    DiskSlow,
+    KilledWhileOtherStopped,
+    RelayCut,
 }
 
 /// Whether the promise lets an acknowledged APPLIED operation be lost.
@@ -42,6 +48,10 @@ pub enum Effect {
     NewEra,
     /// Something acknowledged, and not in the ledger yet, went back.
     RolledBack,
+    /// Events carry a time that was still to come when they were booked.
+    Ahead,
+    /// Much was done on one account at one instant: its clock stood still.
+    StoodStill,
 }
 
 /// What stands behind a fault.
@@ -67,7 +77,7 @@ const BOTH_LOST: Applied = Applied::MayBeLost("Redis and who acknowledged are bo
 /// Every fault, the most telling first.
 pub const ALL: &[Sort] = &{
     use Applied::Kept;
-    use Effect::{AtOnce, NewEra, Noticed, RolledBack};
+    use Effect::{Ahead, AtOnce, NewEra, Noticed, RolledBack, StoodStill};
     use Fault::*;
     [
         sort(ServingKilled, "serving process killed", Noticed, Kept),
@@ -115,5 +125,28 @@ pub const ALL: &[Sort] = &{
             RolledBack,
             BOTH_LOST,
         ),
+        sort(
+            DemotedAndReturned,
+            "demoted and primary again with older data",
+            RolledBack,
+            Kept,
+        ),
+        // An account's clock runs ahead then, or waits (T1); no hold's life is that short.
+        sort(ClockForwards, "Redis' clock stepped forwards", Ahead, Kept),
+        sort(
+            ClockBackwards,
+            "Redis' clock stepped backwards",
+            StoodStill,
+            Kept,
+        ),
+        sort(DiskSlow, "Redis' disk slow", AtOnce, Kept),
+        // The stream has what the dead one answered.
+        sort(
+            KilledWhileOtherStopped,
+            "one serving process stopped, the other killed",
+            Noticed,
+            Kept,
+        ),
+        sort(RelayCut, "relay cut off in a batch", AtOnce, Kept),
     ]
 };

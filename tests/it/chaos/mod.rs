@@ -4,11 +4,15 @@
 //! journals, `table` tells. Nothing here knows how the service recovers.
 
 mod client;
+mod clocks;
+mod dials;
+mod fail_over;
 mod fault;
 mod journal;
 mod process;
 mod proxy;
 mod run;
+mod server;
 mod strike;
 mod table;
 mod verdict;

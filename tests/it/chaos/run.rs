@@ -1,6 +1,12 @@
 //! One run: load, a fault, healing, and the comparison.
 
-use std::{any::Any, panic::AssertUnwindSafe, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    any::Any,
+    panic::AssertUnwindSafe,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use futures_util::FutureExt;
 use holdbook::{dev::PostgresServer, domain::credits::Credits};
@@ -12,6 +18,7 @@ use tokio::{
 
 use super::{
     client::Client,
+    clocks, dials,
     fault::{Effect, Sort},
     journal::{Answers, Journal},
     strike::{Hand, Struck},
@@ -21,7 +28,7 @@ use super::{
 };
 use crate::{model::Dice, support};
 
-const CLIENTS: u64 = 16;
+pub const CLIENTS: u64 = 16;
 /// A run that takes longer hangs: that is a finding, not a measurement. Alone on a machine one takes a few seconds.
 const HANGS: Duration = Duration::from_secs(300);
 /// A fault that shows no effect so often does not do what it says.
@@ -61,7 +68,9 @@ impl Plan {
 pub async fn all(plan: &Plan) -> Table {
     let mut table = Table::default();
     let mut postgres = world::postgres().await;
-    let mut folders = vec![postgres.dir().to_path_buf()];
+    let made = support::scratch("chaos-library");
+    let library = dials::library(&made);
+    let mut folders = vec![postgres.dir().to_path_buf(), made];
     let (mut done, mut void) = (0, 0);
     for try_no in 1.. {
         if plan.is_done(done, &table) {
@@ -71,7 +80,7 @@ pub async fn all(plan: &Plan) -> Table {
         let name = sort.name;
         let run_seed = plan.seed.wrapping_mul(1_000_003).wrapping_add(try_no);
         let folder = support::scratch("chaos");
-        let running = one(postgres, sort, run_seed, folder.clone());
+        let running = one(postgres, sort, run_seed, folder.clone(), &library);
         // Where it panics the other runs go on.
         let ended = match timeout(HANGS, AssertUnwindSafe(running).catch_unwind()).await {
             Ok(Ok(ended)) => Ok(ended),
@@ -135,10 +144,11 @@ async fn one(
     sort: &'static Sort,
     seed: u64,
     folder: PathBuf,
+    library: &Path,
 ) -> (PostgresServer, Came) {
     let mut dice = Dice::new(seed, 0);
     let slow = sort.effect == Effect::RolledBack || dice.chance(30);
-    let mut world = World::start(postgres, folder, slow).await;
+    let mut world = World::start(postgres, folder, slow, library).await;
     let first_epoch = world.epoch().await;
     let answers = Arc::new(Answers::new());
     let (stop, stopped) = watch::channel(false);
@@ -178,6 +188,8 @@ async fn one(
             Effect::Noticed => journal.unknown > 0,
             Effect::NewEra => world.epoch().await > first_epoch,
             Effect::RolledBack => verdict.rolled_back > 0,
+            Effect::Ahead => clocks::ran_ahead(&world.ledger().await).await,
+            Effect::StoodStill => clocks::stood_still(&world.ledger().await).await,
         };
     let keep = verdict.is_broken(sort.applied);
     if keep {
@@ -196,6 +208,7 @@ async fn judge(world: &World, journal: &Journal, struck: &Struck) -> Verdict {
     let ledger = world.ledger().await;
     let book = Book::read(&ledger).await;
     let mut verdict = verdict::compare(&book, journal, struck.before, struck.epoch);
+    verdict.mismatched.extend(clocks::went_back(&ledger).await);
     let booked = verdict::balances(&ledger).await;
     for (account, (free, held, debt)) in said {
         let micros = |text: &String| Credits::parse(text).map(Credits::micro).ok();

@@ -1,15 +1,22 @@
 //! How each fault is done: under load, at counts of acknowledgements, and put back by hand where the product cannot.
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, time::Duration};
+
+use tokio::time;
 
 use super::{
     fault::Fault,
     journal::Answers,
     process::signal,
-    proxy::{Which, Wire},
-    world::{self, World},
+    proxy::Wire,
+    run::CLIENTS,
+    server,
+    world::{LOOK, World},
 };
 use crate::model::Dice;
+
+/// So many clients at least give up a call while Redis is stopped.
+const GIVE_UP: u64 = 12;
 
 /// What a fault left behind.
 pub struct Struck {
@@ -32,8 +39,13 @@ impl Hand<'_> {
     /// Breaks something and puts it back; the service is left to recover by itself.
     pub async fn strike(mut self, fault: Fault) -> Struck {
         let answers = self.answers;
-        if matches!(fault, Fault::StaleReplicaPromoted | Fault::FailedBack) {
-            self.world.follow().await;
+        let copied = [
+            Fault::StaleReplicaPromoted,
+            Fault::FailedBack,
+            Fault::DemotedAndReturned,
+        ];
+        if copied.contains(&fault) {
+            self.follow().await;
             // A first replica gives the primary another replication id: that alone is a recovery.
             self.world.opened().await;
         }
@@ -68,10 +80,19 @@ impl Hand<'_> {
                 (before, epoch) = self.fail_back().await;
                 true
             }
+            Fault::DemotedAndReturned => {
+                before = self.demote_and_return().await;
+                true
+            }
             Fault::OldFileRestored => {
                 before = self.restore_old_file().await;
                 true
             }
+            Fault::DiskSlow => self.slow_disk().await,
+            Fault::ClockForwards => self.step_clock(1, &mut before).await,
+            Fault::ClockBackwards => self.step_clock(-1, &mut before).await,
+            Fault::RelayCut => self.cut_relay().await,
+            Fault::KilledWhileOtherStopped => self.kill_while_other_stopped().await,
             Fault::CutAfterServer => self.cut(Wire::CutAfterServer).await,
             Fault::CutBeforeServer => self.cut(Wire::CutBeforeServer).await,
             Fault::PostgresKilled => {
@@ -87,16 +108,20 @@ impl Hand<'_> {
             Fault::PostgresPaused => self.pause_postgres().await,
             Fault::ServingPaused => self.pause_serving().await,
             Fault::RedisPaused => {
-                self.world.redis.pause().expect("it runs");
-                // Every client gives up at least once, some calls wait to be answered late.
-                answers.more_of_any(12).await;
-                self.world.redis.resume().expect("it runs");
+                let pid = self.world.redis.pid().expect("it runs");
+                stop(pid).await;
+                // At most one answer a client was on its way.
+                answers.more_of_any(CLIENTS + GIVE_UP).await;
+                signal("CONT", pid).await;
                 true
             }
             Fault::StreamDeleted => {
-                let _behind = self.world.behind(self.world.redis.port()).await;
+                let behind = self.world.behind(self.world.redis.port()).await;
                 before = answers.count();
-                self.delete("hb:*:log", usize::MAX).await
+                let deleted = self.delete("hb:*:log", usize::MAX).await;
+                // What a relay has read meanwhile would go on living in it.
+                cut_waiting(&behind).await;
+                deleted
             }
             Fault::AccountDeleted => self.delete("hb:*:a:*", 1).await,
             Fault::ProgramFlushed => self.flush_program().await,
@@ -115,12 +140,12 @@ impl Hand<'_> {
         }
     }
 
-    async fn acknowledged(&mut self, least: u64, more: u64) {
+    pub async fn acknowledged(&mut self, least: u64, more: u64) {
         let count = least + self.dice.below(more);
         self.answers.more_acknowledged(count).await;
     }
 
-    async fn any(&mut self, least: u64, more: u64) {
+    pub async fn any(&mut self, least: u64, more: u64) {
         let count = least + self.dice.below(more);
         self.answers.more_of_any(count).await;
     }
@@ -134,14 +159,88 @@ impl Hand<'_> {
         self.world.processes[victim].pid() != pid
     }
 
+    /// For a while nobody serves; the one that was stopped finds things as they were, the other starts anew.
+    async fn kill_while_other_stopped(&mut self) -> bool {
+        let victim = self.dice.below(2) as usize;
+        let other = self.world.processes[1 - victim].pid();
+        stop(other).await;
+        self.any(20, 40).await;
+        self.world.processes[victim].kill().await;
+        self.any(20, 20).await;
+        let seen = state_of(other) == Some('T');
+        if self.dice.chance(50) {
+            signal("CONT", other).await;
+            self.world.processes[victim].run().await;
+        } else {
+            self.world.processes[victim].run().await;
+            signal("CONT", other).await;
+        }
+        seen
+    }
+
+    /// A relay loses its connection in the middle of a batch: alone it cannot die, it is a part of its serving process.
+    async fn cut_relay(&mut self) -> bool {
+        let ledger = self.world.ledger().await;
+        for _ in 0..1 + self.dice.below(4) {
+            let locked = ledger.batch_execute("begin; lock table transfers in share mode");
+            locked.await.expect("the ledger answers");
+            while !cut_waiting(&ledger).await {
+                time::sleep(LOOK).await;
+            }
+            let ended = ledger.batch_execute("rollback").await;
+            ended.expect("the ledger answers");
+            self.acknowledged(10, 50).await;
+        }
+        true
+    }
+
+    /// Redis' own latency monitor says whether it waited.
+    async fn slow_disk(&mut self) -> bool {
+        // The last is more than the service waits for an answer.
+        let (ms, times) = self
+            .dice
+            .pick(&[(100, 30), (200, 20), (1000, 4), (6000, 2)]);
+        let port = self.world.redis.port();
+        let _: String = server::says(port, "CONFIG SET latency-monitor-threshold 50").await;
+        let dials = &self.world.dials;
+        let until = dials.delayed() + times;
+        dials.slow_disk(Duration::from_millis(ms));
+        while dials.delayed() < until {
+            time::sleep(LOOK).await;
+        }
+        dials.slow_disk(Duration::ZERO);
+        let waited: Vec<(i64, u64)> = server::says(port, "LATENCY HISTORY aof-fsync-always").await;
+        waited.iter().any(|(_, took)| *took >= ms)
+    }
+
+    /// By less than holds live. It may come back, and Redis may be lost while it is wrong.
+    async fn step_clock(&mut self, sign: i64, before: &mut u64) -> bool {
+        let port = self.world.redis.port();
+        let step = sign * (30 + self.dice.below(31) as i64);
+        let (was, _): (i64, i64) = server::says(port, "TIME").await;
+        self.world.dials.turn_clock(step);
+        let (is, _): (i64, i64) = server::says(port, "TIME").await;
+        self.acknowledged(100, 100).await;
+        if self.dice.chance(50) {
+            let _behind = self.world.behind(port).await;
+            *before = self.answers.count();
+            self.flush("FLUSHALL").await;
+        }
+        if self.dice.chance(50) {
+            self.acknowledged(50, 50).await;
+            self.world.dials.turn_clock(0);
+        }
+        (is - was - step).abs() < step.abs() / 2
+    }
+
     async fn flush(&mut self, command: &str) -> bool {
-        let said: String = World::redis_says(self.world.redis.port(), command).await;
+        let said: String = server::says(self.world.redis.port(), command).await;
         said == "OK"
     }
 
     async fn flush_program(&mut self) -> bool {
-        let client = world::client(self.world.redis.port());
-        let mut connection = world::connect(&client).await;
+        let client = server::client(self.world.redis.port());
+        let mut connection = server::connect(&client).await;
         let mut flush = redis::pipe();
         flush.atomic().cmd("SCRIPT").arg("FLUSH").ignore();
         flush.cmd("FUNCTION").arg("FLUSH").ignore();
@@ -156,12 +255,12 @@ impl Hand<'_> {
     /// Deletes keys, at most so many; says whether there were any.
     async fn delete(&mut self, pattern: &str, most: usize) -> bool {
         let port = self.world.redis.port();
-        let mut keys: Vec<String> = World::redis_says(port, &format!("KEYS {pattern}")).await;
+        let mut keys: Vec<String> = server::says(port, &format!("KEYS {pattern}")).await;
         keys.sort();
         let from = self.dice.below(keys.len().max(1) as u64) as usize;
         keys.rotate_left(from);
         keys.truncate(most);
-        let deleted: usize = World::redis_says(port, &format!("DEL {}", keys.join(" "))).await;
+        let deleted: usize = server::says(port, &format!("DEL {}", keys.join(" "))).await;
         deleted > 0 && deleted == keys.len()
     }
 
@@ -173,7 +272,7 @@ impl Hand<'_> {
 
     async fn pause_serving(&mut self) -> bool {
         let pid = self.world.processes[self.dice.below(2) as usize].pid();
-        signal("STOP", pid).await;
+        stop(pid).await;
         self.acknowledged(40, 40).await;
         let seen = state_of(pid) == Some('T');
         signal("CONT", pid).await;
@@ -220,35 +319,20 @@ impl Hand<'_> {
         self.world.redis.restart().await.expect("it comes back");
         before
     }
+}
 
-    /// The replica's link is cut, the primary goes on; then the service's address leads to the replica. The old primary goes on
-    /// answering whoever is still connected.
-    async fn promote_stale(&mut self) -> u64 {
-        let replica = self.world.promote().await;
-        self.acknowledged(50, 200).await;
-        let _behind = self.world.behind(self.world.redis.port()).await;
-        let before = self.answers.count();
-        self.world.proxy.point_to(replica);
-        if self.dice.chance(50) {
-            self.world.proxy.hang_up(Which::Half);
-            self.any(50, 100).await;
-        }
-        self.world.proxy.hang_up(Which::All);
-        before
-    }
+/// Ends the connections that wait to write transfers, and what they have in hand; says whether there were any.
+async fn cut_waiting(ledger: &tokio_postgres::Client) -> bool {
+    let sql = "select pg_terminate_backend(pid) from pg_locks where relation = 'transfers'::regclass and not granted";
+    let cut = ledger.query(sql, &[]).await.expect("the ledger answers");
+    cut.iter().any(|row| row.get(0))
+}
 
-    /// To the replica, in good order as far as anybody can tell, and back to the old primary, whose data has become old.
-    async fn fail_back(&mut self) -> (u64, i64) {
-        let replica = self.world.promote().await;
-        self.world.proxy.point_to(replica);
-        self.world.proxy.hang_up(Which::All);
-        self.world.opened().await;
-        self.acknowledged(50, 200).await;
-        let _behind = self.world.behind(replica).await;
-        let (epoch, before) = (self.world.epoch().await, self.answers.count());
-        self.world.proxy.point_to(self.world.redis.port());
-        self.world.proxy.hang_up(Which::All);
-        (before, epoch)
+/// Stops a process and waits until it is.
+async fn stop(pid: u32) {
+    signal("STOP", pid).await;
+    while state_of(pid) != Some('T') {
+        time::sleep(LOOK).await;
     }
 }
 

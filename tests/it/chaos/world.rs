@@ -1,9 +1,13 @@
 //! What a run stands on: two serving processes, one Redis behind the proxy, a database, and how all of it is healed.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use holdbook::{
-    dev::{AppendFsync, PostgresConfig, PostgresServer, RedisConfig, RedisServer},
+    dev::{PostgresConfig, PostgresServer, RedisServer},
     holds, ledger,
     proto::{
         CreateAccountRequest, GetBalanceRequest, GrantCreditsRequest, GrantKind,
@@ -11,26 +15,24 @@ use holdbook::{
         grant_service_client::GrantServiceClient,
     },
 };
-use redis::AsyncCommands;
 use tokio::{process::Command, time};
 use tokio_postgres::NoTls;
 use tonic::{Code, Request, Status, transport::Channel};
 
-use super::{client::Doors, process::Process, proxy::Proxy};
+use super::{client::Doors, dials::Dials, process::Process, proxy::Proxy, server};
 use crate::support;
 
 const PARTITIONS: u32 = 2;
 const ACCOUNTS: usize = 6;
 /// Between two looks at something that is coming back.
-const LOOK: Duration = Duration::from_millis(10);
+pub const LOOK: Duration = Duration::from_millis(10);
 const CALL_LIMIT: Duration = Duration::from_secs(3);
 /// Entries that Redis has and the ledger does not when something is to be lost.
-const BEHIND: i64 = 3;
-/// An operator waits for a slow disk.
-const REDIS_LIMIT: Duration = Duration::from_secs(30);
-
+const BEHIND: i64 = 12;
 pub struct World {
     pub redis: RedisServer,
+    /// Of `redis`, not of `other`.
+    pub dials: Dials,
     /// A second server, while a fault needs one.
     pub other: Option<RedisServer>,
     pub proxy: Proxy,
@@ -39,47 +41,6 @@ pub struct World {
     pub processes: [Process; 2],
     pub accounts: Arc<Vec<String>>,
     pub folder: PathBuf,
-}
-
-/// A private Redis in a folder of its own.
-pub async fn redis(dir: PathBuf) -> RedisServer {
-    let config = RedisConfig {
-        dir,
-        fresh: true,
-        port: None,
-        appendfsync: AppendFsync::Always,
-        settings: Vec::new(),
-    };
-    RedisServer::start(config).await.expect("a private Redis")
-}
-
-pub fn client(port: u16) -> redis::Client {
-    redis::Client::open(format!("redis://127.0.0.1:{port}")).expect("a URL")
-}
-
-pub async fn connect(client: &redis::Client) -> redis::aio::MultiplexedConnection {
-    let limits = redis::AsyncConnectionConfig::new()
-        .set_connection_timeout(Some(REDIS_LIMIT))
-        .set_response_timeout(Some(REDIS_LIMIT));
-    let connecting = client.get_multiplexed_async_connection_with_config(&limits);
-    connecting.await.expect("Redis answers")
-}
-
-/// The newest entries of all partitions: the sums of their epochs and of their numbers.
-async fn newest(redis: &mut redis::aio::MultiplexedConnection) -> (i64, i64) {
-    let mut sums = (0, 0);
-    let logs: Vec<String> = redis.keys("hb:*:log").await.expect("Redis answers");
-    for log in logs {
-        let last: redis::streams::StreamRangeReply = redis
-            .xrevrange_count(log, "+", "-", 1)
-            .await
-            .expect("Redis answers");
-        let id = last.ids.first().and_then(|entry| entry.id.split_once('-'));
-        let (epoch, n) = id.expect("an entry");
-        let number = |text: &str| text.parse::<i64>().expect("a number");
-        sums = (sums.0 + number(epoch), sums.1 + number(n));
-    }
-    sums
 }
 
 /// The harness' own Postgres; each run has a database of its own in it.
@@ -95,8 +56,13 @@ pub async fn postgres() -> PostgresServer {
 }
 
 impl World {
-    /// `slow`: the ledger follows at a distance, so that there is something to roll back.
-    pub async fn start(postgres: PostgresServer, folder: PathBuf, slow: bool) -> Self {
+    /// `slow`: the ledger follows at a distance, so that there is something to roll back. `library`: for the dials.
+    pub async fn start(
+        postgres: PostgresServer,
+        folder: PathBuf,
+        slow: bool,
+        library: &Path,
+    ) -> Self {
         let name = format!("chaos{}", uuid::Uuid::new_v4().simple());
         postgres
             .create_database(&name)
@@ -105,7 +71,8 @@ impl World {
         let postgres_url = postgres.url_of(&name);
         ledger::migrate(&postgres_url).await.expect("migrations");
         std::fs::create_dir_all(&folder).expect("a folder for logs");
-        let redis = redis(folder.join("redis")).await;
+        let dials = Dials::at_rest(library, &folder);
+        let redis = server::start(folder.join("redis"), dials.environment()).await;
         let proxy = Proxy::start(redis.port()).await;
         let distance: &[&str] = if slow {
             &["--relay-pause=200ms", "--relay-gather=500ms"]
@@ -134,6 +101,7 @@ impl World {
         }
         let world = Self {
             redis,
+            dials,
             other: None,
             proxy,
             postgres,
@@ -281,7 +249,10 @@ impl World {
 
     /// Waits until the ledger is behind this server, and keeps it there as long as what is answered lives.
     pub async fn behind(&self, port: u16) -> tokio_postgres::Client {
-        let (mut redis, ledger) = (connect(&client(port)).await, self.ledger().await);
+        let (mut redis, ledger) = (
+            server::connect(&server::client(port)).await,
+            self.ledger().await,
+        );
         loop {
             let begun = ledger.batch_execute("begin; lock table transfers in share mode");
             begun.await.expect("the ledger answers");
@@ -291,7 +262,7 @@ impl World {
             let row = ledger.query_one(sql, &[]).await;
             let row = row.expect("the ledger answers");
             let (epochs, posted, in_hand): (i64, i64, i64) = (row.get(0), row.get(1), row.get(2));
-            let newest = newest(&mut redis).await;
+            let newest = server::newest(&mut redis).await;
             if in_hand == 0 && newest.0 == epochs && newest.1 >= posted + BEHIND {
                 return ledger;
             }
@@ -308,44 +279,9 @@ impl World {
         row.expect("the ledger answers").get(0)
     }
 
-    /// One command of an operator's, to a server by its port.
-    pub async fn redis_says<T: redis::FromRedisValue>(port: u16, command: &str) -> T {
-        let mut connection = connect(&client(port)).await;
-        let mut words = command.split(' ');
-        let mut cmd = redis::cmd(words.next().expect("a command"));
-        words.for_each(|word| {
-            cmd.arg(word);
-        });
-        cmd.query_async(&mut connection)
-            .await
-            .expect("Redis does it")
-    }
-
     /// Where Redis' append-only file is.
     pub fn append_only(&self) -> PathBuf {
         self.folder.join("redis/data/appendonlydir")
-    }
-
-    /// Starts a replica and waits until it follows.
-    pub async fn follow(&mut self) {
-        let replica = redis(self.folder.join("replica")).await;
-        let of = format!("REPLICAOF 127.0.0.1 {}", self.redis.port());
-        let _: String = Self::redis_says(replica.port(), &of).await;
-        loop {
-            let info: String = Self::redis_says(replica.port(), "INFO replication").await;
-            if info.contains("master_link_status:up") {
-                break;
-            }
-            time::sleep(LOOK).await;
-        }
-        self.other = Some(replica);
-    }
-
-    /// Makes the replica a primary of its own, as it is now; answers its port.
-    pub async fn promote(&mut self) -> u16 {
-        let port = self.other.as_ref().expect("a replica").port();
-        let _: String = Self::redis_says(port, "REPLICAOF NO ONE").await;
-        port
     }
 
     /// Ends everything; the Postgres goes on to the next run. `keep`: the logs stay, for whoever looks into a finding.

@@ -92,6 +92,18 @@ async fn settings_given_win() {
 }
 
 #[tokio::test]
+async fn environment_given_reaches_it() {
+    let scratch = Scratch::new();
+    let config = RedisConfig {
+        environment: vec![("LD_PRELOAD".to_owned(), "/nowhere/given.so".into())],
+        ..scratch.redis()
+    };
+    let server = RedisServer::start(config).await.expect("Redis starts");
+    let log = std::fs::read_to_string(server.log()).expect("its log");
+    assert!(log.contains("/nowhere/given.so"), "{log}");
+}
+
+#[tokio::test]
 async fn a_server_that_ends_at_once_shows_its_log() {
     let scratch = Scratch::new();
     let config = RedisConfig {

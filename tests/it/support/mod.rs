@@ -117,7 +117,7 @@ pub async fn redis() -> RedisServer {
         fresh: true,
         port: None,
         appendfsync: AppendFsync::default(),
-        settings: Vec::new(),
+        ..RedisConfig::default()
     };
     RedisServer::start(config).await.expect("a private Redis")
 }
