@@ -119,6 +119,10 @@ impl Memory {
                     }
                     return Ok((partition, reply));
                 }
+                Body::Answer(ref answer) if !replays && answer.is_refused_by_hold() => {
+                    self.nobody_replays(partition, reply.epoch).await?;
+                    return Ok((partition, reply));
+                }
                 Body::Answer(_) | Body::Backpressure => {
                     self.keep(partition, operation, &reply);
                     return Ok((partition, reply));
@@ -130,7 +134,8 @@ impl Memory {
         ))
     }
 
-    /// That something is not found is no last word while another process may still replay what it acknowledged before this epoch.
+    /// That something is not found, or that a hold is not as a call needs it, is no last word while another process may still replay what it
+    /// acknowledged before this epoch.
     async fn nobody_replays(&self, partition: u32, epoch: u64) -> Result<(), MemoryError> {
         let awaited = self
             .ledger

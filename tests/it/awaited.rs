@@ -1,7 +1,7 @@
 //! Between a roll-back and its replays "not found" is no last word: whoever acknowledged it may be cut off and come back.
 
 use holdbook::proto::{
-    CreateAccountRequest, GetBalanceRequest, ReleaseRequest,
+    CreateAccountRequest, GetBalanceRequest, RefundRequest, ReleaseRequest, ReserveRequest,
     account_service_client::AccountServiceClient, metering_service_client::MeteringServiceClient,
 };
 use tokio_postgres::NoTls;
@@ -33,6 +33,7 @@ async fn nothing_is_unknown_while_a_process_may_replay_it() {
     };
     accounts.create_account(account).await.expect("an account");
 
+    let mut other = metering.clone();
     let mut release = async || {
         let request = ReleaseRequest {
             account_id: ACCOUNT.into(),
@@ -40,6 +41,23 @@ async fn nothing_is_unknown_while_a_process_may_replay_it() {
             ..Default::default()
         };
         what(&metering.release(request).await.expect_err("no such hold"))
+    };
+    let reserve = ReserveRequest {
+        account_id: ACCOUNT.into(),
+        hold_id: "frame-2".into(),
+        amount: "0".into(),
+        ..Default::default()
+    };
+    other.reserve(reserve).await.expect("a hold");
+    let mut refund = async || {
+        let request = RefundRequest {
+            account_id: ACCOUNT.into(),
+            hold_id: "frame-2".into(),
+            refund_id: "sorry".into(),
+            amount: "1".into(),
+            ..Default::default()
+        };
+        what(&other.refund(request).await.expect_err("no such charge"))
     };
     let mut balance = async || {
         let account_id = "nobody".into();
@@ -51,6 +69,7 @@ async fn nothing_is_unknown_while_a_process_may_replay_it() {
     ledger.batch_execute(seen).await.expect("another process");
     let recovering = (Code::Unavailable, "PARTITION_RECOVERING".to_owned());
     assert_eq!(release().await, recovering);
+    assert_eq!(refund().await, recovering);
     assert_eq!(balance().await, recovering);
 
     let gone = "update heartbeats set seen_at = now() - interval '1 hour' where epoch = 1";
@@ -58,6 +77,10 @@ async fn nothing_is_unknown_while_a_process_may_replay_it() {
     assert_eq!(
         release().await,
         (Code::NotFound, "HOLD_NOT_FOUND".to_owned())
+    );
+    assert_eq!(
+        refund().await,
+        (Code::FailedPrecondition, "ABOVE_HOLD".to_owned())
     );
     assert_eq!(
         balance().await,

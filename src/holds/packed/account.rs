@@ -150,6 +150,14 @@ pub struct Answer {
     pub names: Vec<(u32, GrantKind, String)>,
 }
 
+impl Answer {
+    /// Refused for how the hold stands: `HOLD_ENDED`, `ABOVE_HOLD`, `ABOVE_MAX_COMMIT` (`lua/prelude.lua`).
+    #[must_use]
+    pub fn is_refused_by_hold(&self) -> bool {
+        self.reasons.iter().any(|reason| (10..=12).contains(reason))
+    }
+}
+
 /// Reads an answer behind its status byte.
 pub fn answer(bytes: &[u8]) -> Result<Answer, Malformed> {
     let mut r = Reader(bytes);

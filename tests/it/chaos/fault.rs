@@ -27,6 +27,8 @@ pub enum Fault {
     DiskSlow,
     KilledWhileOtherStopped,
     RelayCut,
+    RedisAndServingKilled,
+    FlushedTwice,
 }
 
 /// Whether the promise lets an acknowledged APPLIED operation be lost.
@@ -68,6 +70,15 @@ const fn sort(fault: Fault, name: &'static str, effect: Effect, applied: Applied
         name,
         effect,
         applied,
+    }
+}
+
+impl Sort {
+    /// By a name, or by a part of several.
+    pub fn named(only: &str) -> impl Iterator<Item = &'static Self> {
+        let exact = ALL.iter().any(|sort| sort.name == only);
+        ALL.iter()
+            .filter(move |sort| sort.name == only || (!exact && sort.name.contains(only)))
     }
 }
 
@@ -148,5 +159,17 @@ pub const ALL: &[Sort] = &{
             Kept,
         ),
         sort(RelayCut, "relay cut off in a batch", AtOnce, Kept),
+        sort(
+            RedisAndServingKilled,
+            "Redis and a serving process killed",
+            NewEra,
+            Kept,
+        ),
+        sort(
+            FlushedTwice,
+            "FLUSHALL while a serving process is stopped, and again after it",
+            RolledBack,
+            Kept,
+        ),
     ]
 };

@@ -3,6 +3,7 @@
 //! `client` works and keeps its `journal`, `strike` breaks something meanwhile, `world` heals, `verdict` compares the ledger with the
 //! journals, `table` tells. Nothing here knows how the service recovers.
 
+mod both;
 mod client;
 mod clocks;
 mod dials;

@@ -132,6 +132,12 @@ impl Hand<'_> {
                 drop(behind);
                 flushed && self.kill_serving().await
             }
+            Fault::RedisAndServingKilled => self.kill_redis_and_serving().await,
+            Fault::FlushedTwice => {
+                let seen;
+                (before, epoch, seen) = self.flush_twice().await;
+                seen
+            }
         };
         Struck {
             before,
@@ -150,32 +156,13 @@ impl Hand<'_> {
         self.answers.more_of_any(count).await;
     }
 
-    async fn kill_serving(&mut self) -> bool {
+    pub async fn kill_serving(&mut self) -> bool {
         let victim = self.dice.below(2) as usize;
         let pid = self.world.processes[victim].pid();
         self.world.processes[victim].kill().await;
         self.any(20, 40).await;
         self.world.processes[victim].run().await;
         self.world.processes[victim].pid() != pid
-    }
-
-    /// For a while nobody serves; the one that was stopped finds things as they were, the other starts anew.
-    async fn kill_while_other_stopped(&mut self) -> bool {
-        let victim = self.dice.below(2) as usize;
-        let other = self.world.processes[1 - victim].pid();
-        stop(other).await;
-        self.any(20, 40).await;
-        self.world.processes[victim].kill().await;
-        self.any(20, 20).await;
-        let seen = state_of(other) == Some('T');
-        if self.dice.chance(50) {
-            signal("CONT", other).await;
-            self.world.processes[victim].run().await;
-        } else {
-            self.world.processes[victim].run().await;
-            signal("CONT", other).await;
-        }
-        seen
     }
 
     /// A relay loses its connection in the middle of a batch: alone it cannot die, it is a part of its serving process.
@@ -233,7 +220,7 @@ impl Hand<'_> {
         (is - was - step).abs() < step.abs() / 2
     }
 
-    async fn flush(&mut self, command: &str) -> bool {
+    pub async fn flush(&mut self, command: &str) -> bool {
         let said: String = server::says(self.world.redis.port(), command).await;
         said == "OK"
     }
@@ -329,7 +316,7 @@ async fn cut_waiting(ledger: &tokio_postgres::Client) -> bool {
 }
 
 /// Stops a process and waits until it is.
-async fn stop(pid: u32) {
+pub async fn stop(pid: u32) {
     signal("STOP", pid).await;
     while state_of(pid) != Some('T') {
         time::sleep(LOOK).await;
@@ -352,7 +339,7 @@ fn stat(pid: u32) -> Option<(char, u32)> {
     Some((fields.next()?.chars().next()?, fields.next()?.parse().ok()?))
 }
 
-fn state_of(pid: u32) -> Option<char> {
+pub fn state_of(pid: u32) -> Option<char> {
     stat(pid).map(|(state, _)| state)
 }
 
