@@ -16,6 +16,8 @@ use crate::model::Dice;
 
 /// A caller's patience: a stopped process must not hold its callers for ever.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// So many calls go to the other process after one that was silent.
+const AVOIDS: u32 = 10;
 /// Between two tries, as a caller does.
 const RETRY: Duration = Duration::from_millis(20);
 
@@ -39,6 +41,8 @@ pub struct Client {
     /// Committed and not refunded, with what was charged.
     committed: Vec<OpenHold>,
     journal: Journal,
+    /// The process that did not answer lately, and how many calls still avoid it.
+    silent: (usize, u32),
 }
 
 enum Outcome {
@@ -65,6 +69,7 @@ impl Client {
             open: Vec::new(),
             committed: Vec::new(),
             journal: Journal::default(),
+            silent: (0, 0),
         }
     }
 
@@ -185,6 +190,9 @@ impl Client {
     async fn done(&mut self, mut deed: Deed) -> bool {
         deed.ledger = self.dice.chance(20);
         let mut process = self.dice.below(2) as usize;
+        if let (silent, left @ 1..) = self.silent {
+            (process, self.silent) = (1 - silent, (silent, left - 1));
+        }
         loop {
             let door = self.doors[process].borrow().clone();
             let outcome = match door {
@@ -193,7 +201,10 @@ impl Client {
                         ledger: reached == Durability::Ledger,
                     },
                     Ok(Err(status)) => certain(&status),
-                    Err(_) => Outcome::Unknown,
+                    Err(_) => {
+                        self.silent = (process, AVOIDS);
+                        Outcome::Unknown
+                    }
                 },
                 None => Outcome::Unknown,
             };
