@@ -99,6 +99,7 @@ pub mod dev;
 pub mod domain;
 pub mod holds;
 pub mod ledger;
+pub mod pricing;
 pub mod proto;
 pub mod reconcile;
 pub mod rpc;
