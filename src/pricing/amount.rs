@@ -49,6 +49,11 @@ impl Quantity {
         let sum = self.0 + other.0;
         (sum <= Credits::MAX.to_decimal()).then_some(Self(sum))
     }
+
+    /// A number that is known to be a quantity.
+    pub(super) const fn of(decimal: Decimal) -> Self {
+        Self(decimal)
+    }
 }
 
 /// Money in the catalog's currency, to the cent.

@@ -10,6 +10,7 @@ pub mod catalog;
 pub mod meter;
 mod mistake;
 pub mod plan;
+pub mod quote;
 mod read;
 pub mod words;
 mod yaml;

@@ -2,7 +2,9 @@
 
 mod broken;
 mod docs;
+mod prices;
 mod products;
+mod quotes;
 
 use std::{fs, path::PathBuf};
 
