@@ -7,6 +7,7 @@
 
 pub mod amount;
 pub mod catalog;
+pub mod diff;
 pub mod meter;
 mod mistake;
 pub mod plan;

@@ -31,7 +31,7 @@ const TABLE: [(&str, &[&str]); 14] = [
             "reconcile",
         ],
     ),
-    ("cli", &["proto", "config"]),
+    ("cli", &["proto", "config", "pricing"]),
     (
         "app",
         &[
