@@ -205,6 +205,19 @@ mod tests {
         }
     }
 
+    /// 28 digits do not hold a third less than this, and what is rounded up must not count as reached.
+    #[test]
+    fn a_quotient_that_was_rounded_up_is_taken_back() {
+        let whole = Decimal::from_i128_with_scale(26_000_000_000_000_000_000_000_000_000, 0);
+        let three = Decimal::from(3);
+        let below = whole * three - Decimal::ONE;
+        assert_eq!(
+            divide(below, three, 0, Rounding::Down),
+            Some(whole - Decimal::ONE)
+        );
+        assert_eq!(divide(below, three, 0, Rounding::HalfEven), Some(whole));
+    }
+
     proptest! {
         /// Against integers, which never round by themselves: the largest sum of quantities and prices, and any increment.
         #[test]

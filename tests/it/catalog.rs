@@ -1,6 +1,7 @@
 //! Catalogs: five products' prices and plans as files, what they say, and what is said of broken ones.
 
 mod broken;
+mod choices;
 mod command;
 mod docs;
 mod prices;
