@@ -41,6 +41,10 @@ impl Catalog {
             None => None,
         };
         let mut mistakes = reader.mistakes;
+        // A mistake is one line, whatever the file has where it is wrong.
+        for mistake in &mut mistakes {
+            mistake.what = one_line(&mistake.what);
+        }
         // What is wrong in the defaults of plans is found with each plan.
         mistakes.sort();
         mistakes.dedup();
@@ -49,6 +53,14 @@ impl Catalog {
             _ => Err(Mistakes(mistakes)),
         }
     }
+}
+
+fn one_line(text: &str) -> String {
+    let shown = |sign: char| match sign.is_control() {
+        true => sign.escape_default().to_string(),
+        false => sign.to_string(),
+    };
+    text.chars().map(shown).collect()
 }
 
 /// Collects mistakes.

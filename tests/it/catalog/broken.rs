@@ -31,6 +31,11 @@ fn every_mistake_is_told_with_its_place() {
         let file = format!("broken/{name}");
         let mistakes = Catalog::read(&text(&file)).expect_err(&file);
         let told = format!("{mistakes}\n");
+        assert_eq!(
+            told.lines().count(),
+            mistakes.0.len(),
+            "{file}: a mistake is a line"
+        );
         let beside = file.replace(".yaml", ".txt");
         if env::var_os("UPDATE_DOCS").is_some() {
             fs::write(path(&beside), &told).expect("the file beside it");
