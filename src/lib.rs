@@ -32,6 +32,12 @@
 //!              ledger/writer.rs   events, transfers, totals and cursor in one transaction  ──►  Postgres
 //!                  │
 //!              reconcile/relay.rs tells who waits (durability LEDGER), tells Redis, trims the stream
+//!
+//!  - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - -
+//!
+//!  catalog.yaml ──► pricing/read/mod.rs   every mistake of the file, with line and column
+//!                       │
+//!  a usage ───────► pricing/quote/mod.rs  what it costs: lines, least and most; after the job the exact charge
 //! ```
 //!
 //! An account lives in one partition for ever: one hash tag in Redis, one executor in each process, one stream, one cursor in
@@ -48,6 +54,7 @@
 //! | an event is posted twice or skipped | it is posted in one transaction with the cursor that it moves, and an entry missing after the cursor stops the relay until a recovery has looked | `crash::two_relays_at_once_post_once`, `posting::a_repeated_delivery_is_skipped_whatever_the_cursor_says`, `posting::entries_with_a_hole_change_nothing`, `outage::an_entry_is_deleted_before_it_is_posted` |
 //! | a commit makes debt above the limit | what the limit does not cover is absorbed, and recorded so | `model::tables::commits::h8_above_the_hold_comes_free_then_debt_then_the_platform` |
 //! | an amount is rounded | micro-credits in an `i64`, below 2^53 in Lua; a seventh decimal is refused | `model::tables::amounts::a3_a_seventh_decimal_is_refused`, `words::no_amount_is_a_float` |
+//! | a job costs more than its quote held | the quote's maximum is that of the usage or any less of it, whatever a range or an attribute turns out to be | `quotes::a_charge_of_the_usage_or_less_of_it_is_within_the_quote` |
 //! | an answer depends on how punctual the sweeper is | each call first applies what is due on its account, at its own instant | `model::random_sequences` |
 //! | a row of the book is changed | the role that serves has no right to; whoever has it is found by the audit | `rights::the_book_is_append_only_for_serving_connections`, `audit::an_altered_transfer_is_named_with_all_that_it_upsets` |
 //! | one bad event stops a partition | it goes to quarantine in the same transaction, and its account is frozen | `posting::an_unreadable_event_stops_only_its_account` |
@@ -61,13 +68,14 @@
 //! # Where to start reading
 //!
 //! 1. [`domain`]: the words. What an account, a grant, a hold, an event is, and how each move of credits is posted. Pure.
-//! 2. [`holds`]: the state in Redis and the only way to change it. Its `lua/` is the heart: `prelude` (words and numbers), `state`
+//! 2. [`pricing`]: what a product sells and what a usage of it costs, from one YAML file. Pure.
+//! 3. [`holds`]: the state in Redis and the only way to change it. Its `lua/` is the heart: `prelude` (words and numbers), `state`
 //!    (packed forms), `moves` (the only place where balances change), `due` (what time does), then the verbs, and `batch` with the line.
-//! 3. [`rpc`]: what callers see. `metering` is the hot path's beginning, `status` its refusals.
-//! 4. [`ledger`]: the book. The migrations are commented to be read first; `writer` posts a batch in one transaction.
-//! 5. [`reconcile`]: what keeps the two one story: relay, sweeper, the looking up of forgotten ids, the audit.
-//! 6. [`app`]: how all this starts and stops. [`config`], [`telemetry`] and [`admin`] are what it starts with.
-//! 7. [`cli`] is a client; [`dev`] starts private servers for people and tests; [`proto`] is generated.
+//! 4. [`rpc`]: what callers see. `metering` is the hot path's beginning, `status` its refusals.
+//! 5. [`ledger`]: the book. The migrations are commented to be read first; `writer` posts a batch in one transaction.
+//! 6. [`reconcile`]: what keeps the two one story: relay, sweeper, the looking up of forgotten ids, the audit.
+//! 7. [`app`]: how all this starts and stops. [`config`], [`telemetry`] and [`admin`] are what it starts with.
+//! 8. [`cli`] is a client; [`dev`] starts private servers for people and tests; [`proto`] is generated.
 //!
 //! Imports run one way, in about this order; `tests/it/tidy/imports.rs` holds the table.
 //!
@@ -89,6 +97,7 @@
 //! | with `--test-clock` time stands still between moves | then a test's instants are exact, and a model can predict every answer | never in production |
 //! | the relay lets entries gather while nobody waits for the ledger | its transactions share cores and disk with Redis; whoever asks for durability LEDGER wakes it | callers who mostly ask for LEDGER |
 //! | a process keeps the calls that it acknowledged, not their events, and replays them after a recovery | calls are idempotent by their ids, so replaying too much is harmless, and one path takes both | a verb that cannot be sent again |
+//! | a catalog's numbers are read from the text of the YAML, by a reader of ours over its events | a parser that makes numbers makes floats, and one that fills structures stops at the first mistake | such a library with exact numbers, places and all mistakes |
 //! | audits compare, and correct nothing | a difference is a defect or a hand in the book: a person must look | |
 
 pub mod admin;
@@ -99,6 +108,7 @@ pub mod dev;
 pub mod domain;
 pub mod holds;
 pub mod ledger;
+pub mod pricing;
 pub mod proto;
 pub mod reconcile;
 pub mod rpc;

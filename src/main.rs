@@ -10,7 +10,7 @@ use clap_complete::Shell;
 use holdbook::{
     app::{self, CommandError},
     cli::{
-        self, ClientCommand, ClientError, Output,
+        self, CatalogError, ClientCommand, ClientError, Output,
         server::{DevArgs, MigrateArgs, PartitionCommand, QuarantineCommand, StoreUrls},
     },
     config::ServeArgs,
@@ -34,7 +34,7 @@ Then, in another terminal:
   holdbook hold commit acme frame-0001 --amount 25
   holdbook account balance acme
 
-Exit codes: 0 done, 1 refused or failed, 2 wrong usage."
+Exit codes: 0 done, 1 refused or failed, 2 wrong usage or a wrong catalog."
 )]
 struct Arguments {
     /// Show answers and refusals as `table` or as `json`
@@ -143,6 +143,11 @@ fn done(result: Result<(), ClientError>, output: Output) -> ExitCode {
         }
         // The summary has named them.
         Err(ClientError::Differences(_)) => ExitCode::FAILURE,
+        // Mistakes in a catalog are those of whoever wrote it, as wrong usage is.
+        Err(error @ ClientError::Catalog(CatalogError::Mistakes(_))) => {
+            failed(&cli::explain(&error, output));
+            ExitCode::from(2)
+        }
         Err(error) => failed(&cli::explain(&error, output)),
     }
 }

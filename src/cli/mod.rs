@@ -1,10 +1,11 @@
-//! The subcommands that are clients of the gRPC API.
+//! The subcommands that are clients of the gRPC API, and those that only look at a catalog's file.
 //!
 //! They own the command line's words, how answers and refusals are shown, the replay of a trace and the scenario. They
-//! know the generated client types only: every rule is the service's, none is repeated here, but for the replay's
-//! own computation of what must come out.
+//! know the generated client types and the catalog only: every rule is the service's, none is repeated here, but for the
+//! replay's own computation of what must come out.
 
 mod account;
+mod catalog;
 pub mod client;
 mod grant;
 mod hold;
@@ -28,6 +29,7 @@ use tonic::Status;
 
 pub use self::{
     account::AccountCommand,
+    catalog::{CatalogCommand, CatalogError, FileMistakes},
     grant::GrantCommand,
     hold::HoldCommand,
     show::{Output, Record, Value},
@@ -76,6 +78,13 @@ pub enum ClientCommand {
         #[command(subcommand)]
         command: HoldCommand,
     },
+    /// Catalogs of prices and plans, as files: no server is asked
+    #[command(after_help = "Example:\n  holdbook catalog check tests/catalogs/creatify.yaml")]
+    Catalog {
+        /// What.
+        #[command(subcommand)]
+        command: CatalogCommand,
+    },
     /// Play a trace of real jobs and compare service and ledger with the totals computed from the file
     #[command(after_help = "Example:
   holdbook replay --trace tests/data/gpu-jobs-300.csv
@@ -118,6 +127,9 @@ pub enum ClientError {
     /// The replay found differences; the summary names them.
     #[error("replay: {0} differences")]
     Differences(usize),
+    /// A catalog's file cannot be used.
+    #[error(transparent)]
+    Catalog(#[from] CatalogError),
     /// The answer could not be written.
     #[error("cannot write the answer: {0}")]
     Output(#[from] io::Error),
@@ -145,6 +157,7 @@ pub async fn run(
         ClientCommand::Hold { server, command } => {
             hold::run(&services(&server).await?, command).await?
         }
+        ClientCommand::Catalog { command } => catalog::run(&command)?,
         ClientCommand::Replay(args) => {
             let channel = client::connect(&args.server.server).await?;
             let summary = replay::run(channel, &args.trace, args.jobs.get()).await?;
@@ -167,6 +180,9 @@ pub fn report(summary: &Summary, out: &mut impl Write) -> Result<(), ClientError
 pub fn explain(error: &ClientError, output: Output) -> String {
     match (error, output) {
         (ClientError::Refused(refusal), Output::Json) => show::json(&refusal.record()),
+        (ClientError::Catalog(CatalogError::Mistakes(mistakes)), Output::Json) => {
+            show::json(&mistakes.record())
+        }
         _ => error.to_string(),
     }
 }

@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::source::{Source, files, identifiers, none};
 
 /// Each room and the rooms that it may import, lowest first. A new edge is a decision: it is made here, with a reason in the commit.
-const TABLE: [(&str, &[&str]); 13] = [
+const TABLE: [(&str, &[&str]); 14] = [
     ("domain", &[]),
+    ("pricing", &["domain"]),
     ("proto", &[]),
     ("config", &[]),
     ("dev", &[]),
@@ -30,7 +31,7 @@ const TABLE: [(&str, &[&str]); 13] = [
             "reconcile",
         ],
     ),
-    ("cli", &["proto", "config"]),
+    ("cli", &["proto", "config", "pricing"]),
     (
         "app",
         &[

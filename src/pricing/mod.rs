@@ -1,0 +1,22 @@
+//! The catalog: what a product sells, what a usage costs, and the one YAML file in which that is written.
+//!
+//! Owns the words of prices and plans, the reading and checking of the file with every mistake and its place, and the
+//! arithmetic of prices. Pure: knows no store, no clock, no caller. What happens to an account or a subscription is not here.
+//!
+//! Reading order: `meter` and `plan` (the words), `quote` (what a usage costs), `read` (the file), `diff`.
+
+pub mod amount;
+pub mod catalog;
+pub mod diff;
+pub mod meter;
+mod mistake;
+pub mod plan;
+pub mod quote;
+mod read;
+pub mod words;
+mod yaml;
+
+pub use self::{
+    catalog::Catalog,
+    mistake::{Mistake, Mistakes, Place},
+};
