@@ -72,10 +72,10 @@ fmt: ## Format the code
 
 .PHONY: model chaos replay outage sabotage sabotage-chaos bench-smoke bench-memory
 model: setup-run ## Random operations against the reference model: OPS=1000000 SEED=7
-	OPS=$(OPS) SEED=$(SEED) $(CARGO) test --locked --test it model::random_sequences -- --nocapture --exact
+	@OPS=$(OPS) SEED=$(SEED) bash .ci/last_line.sh '^model: .* differences' $(CARGO) test --locked --test it model::random_sequences -- --nocapture --exact
 
 chaos: setup-run ## Break real processes and stores under load, compare the ledger with the clients' journals: RUNS=200 SEED=7 FAULT=stale
-	FAULT="$(FAULT)" RUNS=$(RUNS) SEED=$(SEED) $(CARGO) test --locked --test it chaos::short -- --nocapture --exact
+	@FAULT="$(FAULT)" RUNS=$(RUNS) SEED=$(SEED) bash .ci/last_line.sh '^chaos: [0-9]' $(CARGO) test --locked --test it chaos::short -- --nocapture --exact
 
 replay: setup-run ## Meter a job trace on a private stack: TRACE=FILE
 	@test -f "$(TRACE)" || { echo "make replay TRACE=FILE: no such file: '$(TRACE)'" >&2; exit 2; }

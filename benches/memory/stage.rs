@@ -21,7 +21,7 @@ const FLAGS: [&str; 4] = [
     // Ended holds are remembered for the longer of both, whether their account is idle or not: they are not what is measured here.
     "--repeat-window=5s",
     "--late-commit-window=5s",
-    "--stream-tail=100",
+    "--stream-tail=1s",
 ];
 const CONNECTIONS: usize = 8;
 /// Between two looks at what Redis has.

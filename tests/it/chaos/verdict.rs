@@ -138,6 +138,12 @@ impl Book {
             .map_or(&[], Vec::as_slice)
     }
 
+    /// The hold was lost, and its end was booked as a commit: a release of it then changes nothing, and has no event (H12).
+    fn had_nothing_to_release(&self, deed: &Deed) -> bool {
+        let holds = self.holds(&deed.account, &deed.id);
+        deed.verb == Verb::Release && holds.iter().any(|hold| hold.end_of_lost.is_some())
+    }
+
     /// The sequences of the events that stand for a deed.
     fn find(&self, deed: &Deed) -> Vec<i64> {
         let named = |text: String| {
@@ -193,6 +199,9 @@ pub fn compare(book: &Book, journal: &Journal, before: u64, epoch: i64) -> Verdi
         let gone = events.iter().all(|place| book.events[place].epoch > epoch);
         if gone && (*number <= before || events.is_empty()) {
             verdict.rolled_back += 1;
+        }
+        if events.is_empty() && book.had_nothing_to_release(deed) {
+            continue;
         }
         if events.is_empty() {
             verdict.lost_in.insert(deed.account.clone());
