@@ -3,7 +3,6 @@
 use std::fmt;
 
 use rust_decimal::Decimal;
-use serde::{Serialize, Serializer};
 
 use super::words::Rounding;
 use crate::domain::credits::{Credits, CreditsError};
@@ -129,15 +128,6 @@ impl fmt::Display for Percent {
     }
 }
 
-macro_rules! as_text {
-    ($($of:ty)*) => {
-        $(impl Serialize for $of {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.collect_str(self)
-            }
-        })*
-    };
-}
 as_text! { Quantity Money Percent Credits }
 
 /// `a / b` at `decimals` places, for `a >= 0` and `b > 0`; `None` where 28 digits do not hold it.

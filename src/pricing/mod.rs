@@ -5,6 +5,17 @@
 //!
 //! Reading order: `meter` and `plan` (the words), `quote` (what a usage costs), `read` (the file), `diff`.
 
+/// A value in JSON as it shows itself.
+macro_rules! as_text {
+    ($($of:ty)*) => {
+        $(impl serde::Serialize for $of {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        })*
+    };
+}
+
 pub mod amount;
 pub mod catalog;
 pub mod diff;

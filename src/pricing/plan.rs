@@ -76,15 +76,6 @@ impl fmt::Display for Term {
     }
 }
 
-macro_rules! as_text {
-    ($($of:ty)*) => {
-        $(impl Serialize for $of {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.collect_str(self)
-            }
-        })*
-    };
-}
 as_text! { Cycle Term }
 
 /// What a subscription gives.

@@ -94,7 +94,7 @@ pub(super) async fn drain(
         if let Some(replays) = replays {
             replays.settle(partition, from);
         }
-        let behind = behind(partition, holds, from).await?;
+        let behind = behind(partition, holds, lease, from).await?;
         let known = meta.epoch.map(|epoch| (epoch, meta.n));
         let known = known.filter(|(epoch, _)| behind.next_era.is_none() && *epoch >= from.epoch);
         report.missing += behind.missing(from, known);
@@ -123,11 +123,17 @@ pub(super) async fn drain(
 }
 
 /// Reads what stands behind an entry, up to the beginning of the era that follows it, else to the end.
-async fn behind(partition: u32, holds: &Holds, from: Cursor) -> Result<Behind, RecoveryError> {
+async fn behind(
+    partition: u32,
+    holds: &Holds,
+    lease: &Lease,
+    from: Cursor,
+) -> Result<Behind, RecoveryError> {
     let mut behind = Behind::default();
     let mut at = from;
     loop {
         let page = holds.read_log(partition, at.epoch, at.n, PAGE).await?;
+        lease.keep().await?;
         let Some(last) = page.last() else {
             return Ok(behind);
         };

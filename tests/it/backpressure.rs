@@ -2,14 +2,11 @@
 
 use std::time::Duration;
 
-use holdbook::{
-    dev::{PostgresConfig, PostgresServer},
-    proto::{
-        CommitRequest, CreateAccountRequest, Durability, GrantCreditsRequest, GrantKind,
-        ReleaseRequest, ReserveRequest, account_service_client::AccountServiceClient,
-        commit_request::What, grant_service_client::GrantServiceClient,
-        metering_service_client::MeteringServiceClient,
-    },
+use holdbook::proto::{
+    CommitRequest, CreateAccountRequest, Durability, GrantCreditsRequest, GrantKind,
+    ReleaseRequest, ReserveRequest, account_service_client::AccountServiceClient,
+    commit_request::What, grant_service_client::GrantServiceClient,
+    metering_service_client::MeteringServiceClient,
 };
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
@@ -54,15 +51,7 @@ fn is_backpressure(refused: &Status) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_postgres_holds_go_on_up_to_the_bounds() {
-    let config = PostgresConfig {
-        dir: support::scratch("gone-postgres"),
-        fresh: true,
-        port: None,
-        settings: Vec::new(),
-    };
-    let mut postgres = PostgresServer::start(config)
-        .await
-        .expect("a Postgres of this test's own");
+    let mut postgres = support::own_postgres("gone").await;
     let stack = Stack::start_on(support::redis().await, postgres.url(), &BOUNDS).await;
     let mut metering = MeteringServiceClient::new(stack.channel());
     support::fund(&stack.channel(), ACCOUNT, "100").await;

@@ -7,7 +7,7 @@ mod order;
 use std::{sync::Arc, time::Duration};
 
 use holdbook::{
-    dev::{PostgresConfig, PostgresServer, RedisServer},
+    dev::{PostgresServer, RedisServer},
     domain::{
         credits::Credits,
         grant::GrantKind,
@@ -584,15 +584,7 @@ async fn redis_is_killed_under_calls_that_are_sent_again() {
 /// Postgres dies by `kill -9` around a post: the entries wait in the stream, and are posted once.
 #[tokio::test(flavor = "multi_thread")]
 async fn postgres_is_killed_around_a_post() {
-    let config = PostgresConfig {
-        dir: support::scratch("killed-postgres"),
-        fresh: true,
-        port: None,
-        settings: Vec::new(),
-    };
-    let mut postgres = PostgresServer::start(config)
-        .await
-        .expect("a Postgres of this test's own");
+    let mut postgres = support::own_postgres("killed").await;
     let rooms = Rooms::open_on(support::redis().await, &postgres.url()).await;
     rooms.used().await;
     let mut relay = rooms.relay();

@@ -12,7 +12,7 @@ use std::{
 
 use futures_util::future::join_all;
 use holdbook::{
-    dev::{PostgresConfig, PostgresServer},
+    dev::PostgresServer,
     proto::{
         CommitRequest, Durability, ReserveRequest, commit_request::What,
         metering_service_client::MeteringServiceClient,
@@ -36,15 +36,7 @@ const PART: u64 = 300;
 
 /// A Postgres of its own with a service on it.
 async fn stack(more: &[&str]) -> (PostgresServer, Stack) {
-    let config = PostgresConfig {
-        dir: support::scratch("outage-postgres"),
-        fresh: true,
-        port: None,
-        settings: Vec::new(),
-    };
-    let postgres = PostgresServer::start(config)
-        .await
-        .expect("a Postgres of this test's own");
+    let postgres = support::own_postgres("outage").await;
     let stack = Stack::start_on(support::redis().await, postgres.url(), more).await;
     (postgres, stack)
 }

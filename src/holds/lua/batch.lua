@@ -18,7 +18,7 @@ function read_op(raw, place)
   local count = keys_of(verb)
   if count > ACCOUNT_KEYS then id, asked, prior, prior_outcome, at = take('>sBI2c0I2c0', raw, at) end
   local op = { raw = raw, at = at, key = KEYS[place], verb = verb, actor = actor, trace = trace, load = load, id = id, asked = asked,
-    prior = prior, prior_outcome = prior_outcome, dkey = count == HOLD_KEYS and KEYS[place + 1], pkey = KEYS[place + 2] }
+    prior = prior, prior_outcome = prior_outcome, dkey = count == HOLD_KEYS and KEYS[place + 1], pkey = count == HOLD_KEYS and KEYS[place + 2] }
   if count == GRANT_KEYS then op.gkey = KEYS[place + 1] end
   if REPLAYS then op.amount, op.instant, op.created, op.before, op.made = amount, instant, created, before, made end
   return op, place + count

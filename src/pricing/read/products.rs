@@ -10,7 +10,7 @@ use super::{
         words::Mode,
         yaml::Node,
     },
-    Reader,
+    Fields, Reader,
 };
 
 impl Reader {
@@ -73,12 +73,7 @@ impl Reader {
         let off = fields
             .optional(self, "off", Self::percent)
             .unwrap_or(Percent::ZERO);
-        let expires = fields
-            .optional(self, "expires", Self::term)
-            .unwrap_or(Term::Never);
-        let refundable = fields
-            .optional(self, "refundable", Self::yes)
-            .unwrap_or(true);
+        let (expires, refundable) = self.bought(&mut fields);
         fields.done(self);
         Some(Pack {
             credits: credits?,
@@ -89,16 +84,18 @@ impl Reader {
         })
     }
 
+    /// What holds of bought credits, however they were bought: how long they live, and whether the money may come back.
+    fn bought(&mut self, fields: &mut Fields<'_>) -> (Term, bool) {
+        let expires = fields.optional(self, "expires", Self::term);
+        let refundable = fields.optional(self, "refundable", Self::yes);
+        (expires.unwrap_or(Term::Never), refundable.unwrap_or(true))
+    }
+
     pub(super) fn purchases(&mut self, node: &Node) -> Option<Purchases> {
         let mut fields = self.fields(node, "purchases")?;
         let minimum = fields.required(self, "minimum", Self::some_credits);
         let price = fields.required(self, "price", Self::money);
-        let expires = fields
-            .optional(self, "expires", Self::term)
-            .unwrap_or(Term::Never);
-        let refundable = fields
-            .optional(self, "refundable", Self::yes)
-            .unwrap_or(true);
+        let (expires, refundable) = self.bought(&mut fields);
         fields.done(self);
         Some(Purchases {
             minimum: minimum?,

@@ -24,7 +24,7 @@ use super::{
     strike::{Hand, Struck},
     table::Table,
     verdict::{self, Book, Verdict},
-    world::{self, World},
+    world::World,
 };
 use crate::{model::Dice, support};
 
@@ -67,7 +67,8 @@ impl Plan {
 /// The least used fault first.
 pub async fn all(plan: &Plan) -> Table {
     let mut table = Table::default();
-    let mut postgres = world::postgres().await;
+    // Each run has a database of its own in it.
+    let mut postgres = support::own_postgres("chaos").await;
     let made = support::scratch("chaos-library");
     let library = dials::library(&made);
     let mut folders = vec![postgres.dir().to_path_buf(), made];
@@ -94,7 +95,7 @@ pub async fn all(plan: &Plan) -> Table {
                 println!("{done}: {name} {why}");
                 table.failed(sort, &why);
                 // The old one ends with the run that held it.
-                postgres = world::postgres().await;
+                postgres = support::own_postgres("chaos").await;
                 folders.push(postgres.dir().to_path_buf());
                 (done, void) = (done + 1, 0);
                 continue;

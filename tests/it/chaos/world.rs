@@ -7,7 +7,7 @@ use std::{
 };
 
 use holdbook::{
-    dev::{PostgresConfig, PostgresServer, RedisServer},
+    dev::{PostgresServer, RedisServer},
     holds, ledger,
     proto::{
         CreateAccountRequest, GetBalanceRequest, GrantCreditsRequest, GrantKind,
@@ -20,7 +20,6 @@ use tokio_postgres::NoTls;
 use tonic::{Code, Request, Status, transport::Channel};
 
 use super::{client::Doors, dials::Dials, process::Process, proxy::Proxy, server};
-use crate::support;
 
 const PARTITIONS: u32 = 2;
 const ACCOUNTS: usize = 6;
@@ -41,18 +40,6 @@ pub struct World {
     pub processes: [Process; 2],
     pub accounts: Arc<Vec<String>>,
     pub folder: PathBuf,
-}
-
-/// The harness' own Postgres; each run has a database of its own in it.
-pub async fn postgres() -> PostgresServer {
-    let config = PostgresConfig {
-        dir: support::scratch("chaos-postgres"),
-        fresh: true,
-        port: None,
-        settings: Vec::new(),
-    };
-    let starting = PostgresServer::start(config);
-    starting.await.expect("a private Postgres")
 }
 
 impl World {

@@ -14,15 +14,7 @@ struct Older {
 
 impl Older {
     async fn open() -> Self {
-        let config = PostgresConfig {
-            dir: support::scratch("older-postgres"),
-            fresh: true,
-            port: None,
-            settings: Vec::new(),
-        };
-        let postgres = PostgresServer::start(config)
-            .await
-            .expect("a Postgres of this test's own");
+        let postgres = support::own_postgres("older").await;
         let rooms = Rooms::open_on(support::redis().await, &postgres.url()).await;
         let copy = postgres.dir().join("older");
         Self {

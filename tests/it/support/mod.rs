@@ -74,20 +74,21 @@ fn has_ended(folder: &Path) -> bool {
     }
 }
 
+/// A private Postgres, to be broken by whoever starts it.
+pub async fn own_postgres(name: &str) -> PostgresServer {
+    let config = PostgresConfig {
+        dir: scratch(&format!("{name}-postgres")),
+        fresh: true,
+        port: None,
+        settings: Vec::new(),
+    };
+    let starting = PostgresServer::start(config);
+    starting.await.expect("a private Postgres")
+}
+
 /// The URL of a new, empty database.
 pub async fn postgres_url() -> String {
-    let start = || async {
-        let config = PostgresConfig {
-            dir: scratch("postgres"),
-            fresh: true,
-            port: None,
-            settings: Vec::new(),
-        };
-        PostgresServer::start(config)
-            .await
-            .expect("a private Postgres")
-    };
-    let server = POSTGRES.get_or_init(start).await;
+    let server = POSTGRES.get_or_init(|| own_postgres("shared")).await;
     let name = format!("t{}", uuid::Uuid::new_v4().simple());
     let (client, connection) = tokio_postgres::connect(&server.url(), tokio_postgres::NoTls)
         .await
