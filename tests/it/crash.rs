@@ -3,6 +3,7 @@
 mod gap;
 mod older;
 mod order;
+mod others;
 
 use std::{sync::Arc, time::Duration};
 
@@ -129,6 +130,10 @@ impl Rooms {
     }
 
     async fn run(&self, verb: Verb) -> Result<Answer, MemoryError> {
+        self.run_by(&self.memory(), verb).await
+    }
+
+    async fn run_by(&self, memory: &Memory, verb: Verb) -> Result<Answer, MemoryError> {
         let remembered = Some(self.never_seen());
         let operation = Operation {
             account: ACCOUNT.into(),
@@ -138,7 +143,7 @@ impl Rooms {
             loaded: Vec::new(),
             replay: None,
         };
-        let (_, reply) = self.memory().run(operation).await?;
+        let (_, reply) = memory.run(operation).await?;
         match reply.body {
             Body::Answer(answer) => Ok(*answer),
             other => panic!("{other:?}"),
@@ -201,15 +206,17 @@ impl Rooms {
         self.run(Self::reserve_of(hold_id)).await
     }
 
-    async fn commit(&self, hold_id: &str) -> Result<Answer, MemoryError> {
-        let (amount, commit_id) = (Some(credits("1.5")), String::new());
-        self.run(Verb::Commit {
+    fn commit_of(hold_id: &str) -> Verb {
+        Verb::Commit {
             hold_id: hold_id.into(),
-            amount,
+            amount: Some(credits("1.5")),
             last: true,
-            commit_id,
-        })
-        .await
+            commit_id: String::new(),
+        }
+    }
+
+    async fn commit(&self, hold_id: &str) -> Result<Answer, MemoryError> {
+        self.run(Self::commit_of(hold_id)).await
     }
 
     async fn used(&self) {
