@@ -140,8 +140,12 @@ impl Book {
 
     /// The hold was lost, and its end was booked as a commit: a release of it then changes nothing, and has no event (H12).
     fn had_nothing_to_release(&self, deed: &Deed) -> bool {
-        let holds = self.holds(&deed.account, &deed.id);
-        deed.verb == Verb::Release && holds.iter().any(|hold| hold.end_of_lost.is_some())
+        let committed = |hold: &BookedHold| {
+            let event = &self.events[&(deed.account.clone(), hold.sequence)];
+            hold.end_of_lost.is_some() && event.name == "commit"
+        };
+        let mut holds = self.holds(&deed.account, &deed.id).iter();
+        deed.verb == Verb::Release && holds.any(committed)
     }
 
     /// The sequences of the events that stand for a deed.
@@ -196,12 +200,13 @@ pub fn compare(book: &Book, journal: &Journal, before: u64, epoch: i64) -> Verdi
             .iter()
             .map(|sequence| (deed.account.clone(), *sequence))
             .collect();
+        // Before the fault it was a release of the hold as it stood then.
+        if events.is_empty() && *number > before && book.had_nothing_to_release(deed) {
+            continue;
+        }
         let gone = events.iter().all(|place| book.events[place].epoch > epoch);
         if gone && (*number <= before || events.is_empty()) {
             verdict.rolled_back += 1;
-        }
-        if events.is_empty() && book.had_nothing_to_release(deed) {
-            continue;
         }
         if events.is_empty() {
             verdict.lost_in.insert(deed.account.clone());
