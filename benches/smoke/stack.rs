@@ -44,7 +44,7 @@ impl Stack {
         .await?;
         let folder = servers.data_dir().to_owned();
         ledger::migrate(&servers.postgres_url()).await?;
-        let (redis, postgres) = (servers.redis_url(), servers.postgres_url());
+        let (redis, postgres) = (servers.redis_socket_url(), servers.postgres_url());
         let service = Service::start(&redis, &postgres, &["--bench=true"]).await?;
         let ledger = Ledger::connect(&servers.postgres_url(), 2).await?;
         let partitions = u32::try_from(ledger.partitions().await?.len())?;
@@ -89,7 +89,7 @@ impl Stack {
         }
         let cores = std::thread::available_parallelism()?;
         Ok(format!(
-            "{cores} cores, client and stores on the same machine; Redis appendfsync always; {} partitions; no-ops: the service's, and a bare tonic server in its own process",
+            "{cores} cores, client and stores on the same machine; Redis over its socket, appendfsync always; {} partitions; no-ops: the service's, and a bare tonic server in its own process",
             self.holds.partitions()
         ))
     }

@@ -60,7 +60,7 @@ const fn flag(id: &'static str) -> Setting {
 
 pub(super) const REDIS_URL: Setting = Setting {
     id: "redis_url",
-    allowed: Allowed::Url(&["redis://"]),
+    allowed: Allowed::Url(&["redis://", "redis+unix://"]),
 };
 pub(super) const POSTGRES_URL: Setting = Setting {
     id: "postgres_url",

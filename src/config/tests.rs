@@ -84,7 +84,7 @@ fn every_mistake_is_told_with_what_is_allowed() {
     assert_eq!(
         text,
         "the configuration cannot be used:\n  \
-         HOLDBOOK_REDIS_URL (--redis-url) is missing; allowed: a URL that begins with redis://\n  \
+         HOLDBOOK_REDIS_URL (--redis-url) is missing; allowed: a URL that begins with redis:// or redis+unix://\n  \
          HOLDBOOK_LISTEN (--listen) is \"here\"; allowed: an IP address and a port, as 127.0.0.1:7600 or [::1]:7600\n  \
          HOLDBOOK_PARTITIONS (--partitions) is \"3\"; allowed: a power of two, 1 to 1024\n  \
          HOLDBOOK_MAX_TTL (--max-ttl) is \"soon\"; allowed: 1ms to 3660d, as 10ms, 90s, 15m, 24h or 30d\n  \

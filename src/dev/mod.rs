@@ -84,6 +84,11 @@ impl Servers {
         self.redis.url()
     }
 
+    /// Redis' URL for processes of the same machine and user.
+    pub fn redis_socket_url(&self) -> String {
+        self.redis.socket_url()
+    }
+
     /// The URL of the database `holdbook`, for its superuser.
     pub fn postgres_url(&self) -> String {
         self.postgres.url()

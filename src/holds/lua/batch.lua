@@ -1,6 +1,6 @@
 -- The batch: the fence, the decisions, the line, the writes.
 
-local read_op, write_account
+local read_op, retire_grants, write_account
 
 do -- a function has at most 200 locals, and the program is one
 
@@ -11,17 +11,19 @@ local function keys_of(verb)
   return (verb == V_GRANT or verb == V_REVOKE) and GRANT_KEYS or ACCOUNT_KEYS
 end
 
-function read_op(raw, place)
+-- Into the one table that all operations of a batch use in turn: nothing holds on to it.
+function read_op(op, raw, place)
   local verb, actor, trace, load, at = take('>BssI4c0', raw)
   local amount, instant, created, before, made, id, asked, prior, prior_outcome
   if REPLAYS then amount, instant, created, before, made, at = take('>i7i7i7i7I2c0', raw, at) end
   local count = keys_of(verb)
   if count > ACCOUNT_KEYS then id, asked, prior, prior_outcome, at = take('>sBI2c0I2c0', raw, at) end
-  local op = { raw = raw, at = at, key = KEYS[place], verb = verb, actor = actor, trace = trace, load = load, id = id, asked = asked,
-    prior = prior, prior_outcome = prior_outcome, dkey = count == HOLD_KEYS and KEYS[place + 1], pkey = count == HOLD_KEYS and KEYS[place + 2] }
-  if count == GRANT_KEYS then op.gkey = KEYS[place + 1] end
+  local holds = count == HOLD_KEYS
+  op.raw, op.at, op.key, op.verb, op.actor, op.trace, op.load, op.id = raw, at, KEYS[place], verb, actor, trace, load, id
+  op.asked, op.prior, op.prior_outcome = asked, prior, prior_outcome
+  op.dkey, op.pkey, op.gkey = holds and KEYS[place + 1], holds and KEYS[place + 2], count == GRANT_KEYS and KEYS[place + 1]
   if REPLAYS then op.amount, op.instant, op.created, op.before, op.made = amount, instant, created, before, made end
-  return op, place + count
+  return place + count
 end
 
 end
@@ -34,11 +36,10 @@ local function too_far_behind(verb, backlog)
   return waits and backlog >= BACKLOG_SOFT
 end
 
+do
+
 -- Grants that are over leave the state: spent ones to `x`, where refunds find them. The rollover of a grant with pins stays.
-local function retire_grants(A)
-  local over = false
-  for _, g in ipairs(A.grants) do over = over or (g.free + g.pinned == 0 and g.phase ~= PENDING) end
-  if not over then return end
+local function retire(A)
   local awaited, kept = {}, {}
   for _, g in ipairs(A.grants) do
     if g.phase == ENDED and g.pinned > 0 and g.roll_for then awaited[g.roll_no] = true end
@@ -53,6 +54,15 @@ local function retire_grants(A)
     end
   end
   A.grants = kept
+end
+
+function retire_grants(A)
+  for i = 1, #A.grants do
+    local g = A.grants[i]
+    if g.free == 0 and g.pinned == 0 and g.phase ~= PENDING then return retire(A) end
+  end
+end
+
 end
 
 local function decide(op, backlog)
@@ -92,7 +102,7 @@ local function write_hold(A, h)
 end
 
 -- The fields of its hash, in one call.
-local function write_fields(A)
+local function write_all_fields(A)
   local list, size = { 's', A.packed }, 2
   local function add(name, value) list[size + 1], list[size + 2], size = name, value, size + 2 end
   if A.fresh then add('e', ERA) end
@@ -106,13 +116,25 @@ local function write_fields(A)
   for i = 1, size, 1000 do call('HSET', A.key, unpack(list, i, min(i + 999, size))) end
 end
 
+-- The same for what is usual: an account that was there, and one hold.
+local function write_fields(A)
+  local id, h = next(A.holds)
+  if not id or next(A.holds, id) or A.fresh or A.packed_spent or A.sent or A.closing then return write_all_fields(A) end
+  if not h or not h.dirty or h.state ~= OPEN then return call('HSET', A.key, 's', A.packed) end
+  call('HSET', A.key, 's', A.packed, 'h:' .. id, pack_hold(h))
+end
+
+local function write_new_keys(A)
+  for key, raw in pairs(A.new_keys) do call('SET', key, raw, 'PX', KEEP_MS) end
+end
+
 function write_account(A)
   if A.fresh then call('DEL', A.key) end
   write_fields(A)
   for _, h in pairs(A.holds) do
     if h and h.dirty then write_hold(A, h) end
   end
-  for key, raw in pairs(A.new_keys or {}) do call('SET', key, raw, 'PX', KEEP_MS) end
+  if A.new_keys then write_new_keys(A) end
   if A.reindexed and A.indexed > 0 then
     call('ZADD', KEYS[3], string.format('%.0f', A.indexed), A.id)
   elseif A.reindexed then
@@ -122,13 +144,25 @@ end
 
 end
 
+-- Nothing is decided here, and nothing can fail but Redis itself. XADD goes first.
+local function write_batch(next_n, changed, images, spent)
+  local place = ARGV[1] .. '-' .. next_n
+  if spent == '' then
+    call('XADD', KEYS[2], place, 'e', concat(events), 'a', images)
+  else
+    call('XADD', KEYS[2], place, 'e', concat(events), 'a', images, 'x', spent)
+  end
+  for i = 1, #changed do write_account(changed[i]) end
+  call('HSET', KEYS[1], 'n', next_n)
+end
+
 local function run()
   local epoch, open, n, ledger_n, clock, replid = unpack(call('HMGET', KEYS[1], 'epoch', 'open', 'n', 'ledger_n', 'clock', 'replid'))
   -- A restart, a promotion and a demotion with resync all change the replication id: time may have gone back.
   local info = call('INFO', 'replication')
-  local master, id = info:find('role:master', 1, true), info:match('master_replid:(%x+)')
+  local same = info:find('role:master\r', 1, true) and info:find('master_replid:' .. ARGV[2] .. '\r', 1, true)
   local taken = open == '1' or (REPLAYS and open == '2')
-  if epoch ~= ARGV[1] or not taken or replid ~= ARGV[2] or id ~= ARGV[2] or not master then
+  if epoch ~= ARGV[1] or not taken or replid ~= ARGV[2] or not same then
     return { 'FENCED', epoch or '', open or '' }
   end
   n, ledger_n = tonumber(n), tonumber(ledger_n)
@@ -138,11 +172,13 @@ local function run()
     local t = call('TIME')
     NOW = tonumber(t[1]) * 1000000 + tonumber(t[2])
   end
-  for i = #KEYS - tonumber(ARGV[5]) + 1, #KEYS do asked_for[KEYS[i]] = true end
+  if ARGV[5] ~= '0' then
+    for i = #KEYS - tonumber(ARGV[5]) + 1, #KEYS do asked_for[KEYS[i]] = true end
+  end
 
-  local replies, place, op = {}, 4, nil
+  local replies, place, op = {}, 4, {}
   for i = 7, #ARGV do
-    op, place = read_op(ARGV[i], place)
+    place = read_op(op, ARGV[i], place)
     replies[i - 6] = decide(op, n - ledger_n)
   end
   if #wanted > 0 then return { 'KEYS', wanted } end
@@ -161,13 +197,8 @@ local function run()
   local next_n = string.format('%.0f', n + 1)
   head[3] = n + 1
 
-  -- ================= From here on nothing is decided, and nothing can fail but Redis itself. XADD goes first. =================
-  local entry = { 'e', concat(events), 'a', concat(images), #spent > 0 and 'x' or nil, #spent > 0 and concat(spent) or nil }
-  local written, why = pcall(function()
-    call('XADD', KEYS[2], epoch .. '-' .. next_n, unpack(entry))
-    for _, A in ipairs(changed) do write_account(A) end
-    call('HSET', KEYS[1], 'n', next_n)
-  end)
+  -- ================= From here on nothing is decided. =================
+  local written, why = pcall(write_batch, next_n, changed, concat(images), concat(spent))
   if not written then
     call('HSET', KEYS[1], 'open', '0') -- half-written: recovery discards it
     return { 'BROKEN', tostring(type(why) == 'table' and why.err or why) }
@@ -175,12 +206,14 @@ local function run()
   return head
 end
 
+local function begin_and_run(keys, args)
+  begin_batch(keys, args)
+  return run()
+end
+
 -- What Redis calls, under a name that `program.rs` adds: the program's hash.
 local function execute(keys, args)
-  local ran, result = pcall(function()
-    begin_batch(keys, args)
-    return run()
-  end)
+  local ran, result = pcall(begin_and_run, keys, args)
   if ran then return result end
   return { 'BUG', tostring(type(result) == 'table' and result.err or result) }
 end

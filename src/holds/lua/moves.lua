@@ -93,10 +93,13 @@ end
 local function sources(A, h)
   local mine, list = {}, {}
   for _, pin in ipairs(h.pins) do mine[pin.no] = pin.amount end
-  for _, g in ipairs(A.grants) do
+  local grants = A.grants
+  for i = 1, #grants do
+    local g = grants[i]
     if g.phase >= ENDED and mine[g.no] then list[#list + 1] = { g = g, pin = mine[g.no] } end
   end
-  for _, g in ipairs(A.grants) do
+  for i = 1, #grants do
+    local g = grants[i]
     if g.phase == STARTED and (mine[g.no] or g.free > 0) then list[#list + 1] = { g = g, pin = mine[g.no] or 0 } end
   end
   return list
@@ -105,8 +108,9 @@ end
 -- Burns x over pins and free credits together; what is left of each pin stays in the list. Answers what own pins paid and the unpaid rest.
 local function burn(E, h, list, x)
   local own = 0
-  for _, source in ipairs(list) do
+  for i = 1, #list do
     if x == 0 then break end
+    local source = list[i]
     local g, pinned = source.g, min(x, source.pin)
     put(E, BURN_PIN, g, pinned)
     local free = g.phase == STARTED and min(x - pinned, g.free) or 0

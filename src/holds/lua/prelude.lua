@@ -31,7 +31,7 @@ local verbs = {}
 local KEYS, ARGV
 local call, pack, take, concat, sub, min, max -- no library is there yet while the program is loaded
 local REPEAT_WINDOW, LATE_WINDOW, REFUND_TTL, MAX_LIFETIME, BACKLOG_SOFT, BACKLOG_HARD, KEEP_MS
-local BASE -- hb:{tag}:
+local SETTINGS, BASE -- what those were read from, kept because it says itself when it no longer holds; hb:{tag}:
 local ERA -- what Redis holds of an older one is void
 local REPLAYS -- the batch repeats what was acknowledged before a recovery
 local NOW -- each account's clock never goes back (T1)
@@ -40,9 +40,11 @@ local events, accounts, order, wanted, asked_for
 local function begin_batch(keys, args)
   KEYS, ARGV, call, pack, take = keys, args, redis.call, struct.pack, struct.unpack
   concat, sub, min, max = table.concat, string.sub, math.min, math.max
-  REPEAT_WINDOW, LATE_WINDOW, REFUND_TTL, MAX_LIFETIME, BACKLOG_SOFT, BACKLOG_HARD = take('>i7i7i7i7i7i7', ARGV[4])
-  -- A minute more than anybody may ask for: what is older is in the ledger.
-  KEEP_MS = string.format('%.0f', max(REPEAT_WINDOW, LATE_WINDOW) / 1000 + 60000)
+  if ARGV[4] ~= SETTINGS then
+    REPEAT_WINDOW, LATE_WINDOW, REFUND_TTL, MAX_LIFETIME, BACKLOG_SOFT, BACKLOG_HARD = take('>i7i7i7i7i7i7', ARGV[4])
+    -- A minute more than anybody may ask for: what is older is in the ledger.
+    KEEP_MS, SETTINGS = string.format('%.0f', max(REPEAT_WINDOW, LATE_WINDOW) / 1000 + 60000), ARGV[4]
+  end
   BASE, ERA, REPLAYS = sub(KEYS[1], 1, -5), ARGV[3], ARGV[6] == '1'
   events, accounts, order, wanted, asked_for = {}, {}, {}, {}, {}
 end

@@ -25,9 +25,10 @@ end
 
 -- H1: what each grant gives, in burn order, and the rest: the promise.
 local function plan(A, amount)
-  local list = {}
-  for _, g in ipairs(A.grants) do
+  local list, grants = {}, A.grants
+  for i = 1, #grants do
     if amount == 0 then break end
+    local g = grants[i]
     if g.phase == STARTED and g.free > 0 then
       local x = min(g.free, amount)
       list[#list + 1] = { no = g.no, amount = x, g = g }
@@ -61,7 +62,7 @@ end
 
 local function set_aside(E, h, first, promise)
   local A = E.A
-  for _, pin in ipairs(first) do put(E, PIN, pin.g, pin.amount) end
+  for i = 1, #first do put(E, PIN, first[i].g, first[i].amount) end
   A.holds[h.id] = h
   A.open, A.promised = A.open + 1, A.promised + promise
   if A.next_hold == 0 or h.expires < A.next_hold then A.next_hold = h.expires end

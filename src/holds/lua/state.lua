@@ -69,9 +69,10 @@ end
 
 local function pack_account(A)
   local asks = A.ask_until >= A.clock
+  local grants, count = A.grants, #A.grants
   local parts = { pack(ACCOUNT, asks and ASKING or PLAIN, A.seq, A.clock, A.state, A.frozen, A.debt, A.overdraft, A.credit, A.max_open, A.open,
-    A.promised, A.next_hold, A.indexed, A.etag, A.next_no, A.created, #A.grants) }
-  for i, g in ipairs(A.grants) do parts[i + 1] = pack_grant(g) end
+    A.promised, A.next_hold, A.indexed, A.etag, A.next_no, A.created, count) }
+  for i = 1, count do parts[i + 1] = pack_grant(grants[i]) end
   if asks then parts[#parts + 1] = pack('>i7', A.ask_until) end
   return concat(parts)
 end
@@ -112,7 +113,7 @@ end
 
 local function sum(list)
   local total = 0
-  for _, pin in ipairs(list) do total = total + pin.amount end
+  for i = 1, #list do total = total + list[i].amount end
   return total
 end
 

@@ -41,7 +41,7 @@ const ROOTS: [&str; 8] = [
 ];
 
 /// Where a call leaves the path: file, function, and what must have happened.
-const DOORS: [(&str, &str, &str); 17] = [
+const DOORS: [(&str, &str, &str); 20] = [
     (
         "rpc/metering.rs",
         "extend",
@@ -66,6 +66,17 @@ const DOORS: [(&str, &str, &str); 17] = [
     ("lua/commit.lua", "release_lost", "nobody knows the hold"),
     ("lua/commit.lua", "shrink", "it is a partial commit"),
     ("lua/account.lua", "record_op", "it is a partial commit"),
+    ("lua/batch.lua", "retire", "a grant is over"),
+    (
+        "lua/batch.lua",
+        "write_new_keys",
+        "it is a grant or a refund",
+    ),
+    (
+        "lua/batch.lua",
+        "write_all_fields",
+        "the account is new, or several holds have changed",
+    ),
     ("lua/due.lua", "next_grant", "something is due"),
     ("lua/due.lua", "due_holds", "something is due"),
     ("lua/due.lua", "start_grant", "something is due"),
