@@ -21,13 +21,14 @@ pub enum Cycle {
 
 impl Cycle {
     /// When the cycle starts that has so many others between it and the anchor. Each is counted from the anchor and not from the
-    /// one before, so that a short month moves no later one.
+    /// one before, so that a short month moves no later one. Of no days there is none: it would never end.
     #[must_use]
     pub fn start(self, anchor: Micros, cycles: u32) -> Micros {
         match self {
             Self::CalendarMonth => months_after(anchor, i64::from(cycles)),
             Self::Days(days) => {
-                days_after(anchor, i64::from(days).saturating_mul(i64::from(cycles)))
+                let days = i64::from(days.max(1));
+                days_after(anchor, days.saturating_mul(i64::from(cycles)))
             }
         }
     }
@@ -172,6 +173,7 @@ mod tests {
         assert_eq!(Cycle::Days(30).start(from, 1), expected);
         assert_eq!(Term::Days(30).after(from), Some(expected));
         assert_eq!(Term::Never.after(from), None);
+        assert_eq!(Cycle::Days(0).start(from, 3), from + 3 * DAY);
     }
 
     #[test]

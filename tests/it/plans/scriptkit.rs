@@ -1,12 +1,17 @@
 //! scriptkit: no rollover, years rounded to dollars, the end and what comes back.
 
 use holdbook::{
-    domain::{grant::GrantKind, plan::AfterTrial, plan::Term},
+    domain::{
+        grant::GrantKind,
+        plan::{AfterTrial, GrantOn, Term},
+    },
     plans::{
         Bill, Command, Done, Ended, Ending, PaidBy, Phase, Refusal, Subscribe, Trial, What, When,
-        Why,
+        Why, act, subscribe,
     },
 };
+
+use rust_decimal::Decimal;
 
 use super::{Story, at, credits, money, terms, wish};
 
@@ -212,6 +217,46 @@ fn scriptkit_07_all_that_was_paid_comes_back_also_after_an_upgrade_and_an_end() 
         why: Why::Refunded,
     };
     assert_eq!(story.it.phase, Phase::Ended(ended));
+}
+
+#[test]
+fn scriptkit_07_what_is_not_paid_yet_does_not_come_back() {
+    let mut agreed = terms("scriptkit", "starter", PaidBy::Cycle);
+    agreed.grant_on = GrantOn::Payment;
+    let begun = subscribe(None, &wish(agreed), at("2027-01-01")).expect("begun");
+    let refund = |it, date| act(it, &Command::Refund, at(date)).said;
+    assert_eq!(
+        refund(&begun.after, "2027-01-02"),
+        Err(Refusal::NothingPaid)
+    );
+    let paid = act(
+        &begun.after,
+        &Command::Payment { cycle: 1 },
+        at("2027-01-03"),
+    );
+    assert_eq!(refund(&paid.after, "2027-01-04"), Ok(Done::Changed));
+}
+
+/// From a plan without money the first payment is the upgrade.
+#[test]
+fn scriptkit_07_after_a_free_plan_the_time_counts_from_the_upgrade() {
+    let mut free = terms("scriptkit", "starter", PaidBy::Cycle);
+    free.plan = "free".to_owned();
+    (free.price, free.list_price) = (Decimal::ZERO, Decimal::ZERO);
+    for (date, refused) in [("2027-01-27", None), ("2027-01-28", Some("2027-01-28"))] {
+        let mut story = Story::begin(&wish(free.clone()), at("2027-01-01"));
+        let nothing = story.does(&Command::Refund, at("2027-01-20"));
+        assert_eq!(nothing, Err(Refusal::NothingPaid));
+        story.changed(&to("professional"), "2027-01-21");
+        let over = refused.map(|over| Refusal::RefundWindowOver { at: at(over) });
+        let expected = over.map_or(Ok(Done::Changed), Err);
+        assert_eq!(story.does(&Command::Refund, at(date)), expected);
+        let back = story
+            .bills()
+            .into_iter()
+            .any(|bill| matches!(bill, Bill::Refund { amount } if amount == money("31.58")));
+        assert_eq!(back, refused.is_none());
+    }
 }
 
 #[test]

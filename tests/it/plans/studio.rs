@@ -1,7 +1,10 @@
 //! studio: 30 days, years, rollover, and credits with the payment.
 
 use holdbook::{
-    domain::{grant::GrantKind, plan::GrantOn},
+    domain::{
+        grant::GrantKind,
+        plan::{CreditsOnUpgrade, GrantOn},
+    },
     plans::{Bill, Command, Done, PaidBy, Period, Refusal, When},
 };
 
@@ -125,6 +128,9 @@ fn studio_04_a_cap_cuts_what_rolls() {
         "3000"
     );
     assert_eq!(story.account.breakage.to_string(), "2000");
+    // Each cycle has the whole cap: of the second, 3,000 roll when those of the first end.
+    assert_eq!(story.available("2027-03-02"), "9000");
+    assert_eq!(story.account.breakage.to_string(), "8000");
 }
 
 /// The cap is of the cycle, however many grants it has: of plus's 120 all may roll, so of the 5,880 more 2,880 may.
@@ -170,6 +176,26 @@ fn studio_08_down_and_up_within_a_cycle_never_grants_a_full_allowance_twice() {
         story.plans().pop().map(|(_, plan)| plan).as_deref(),
         Some("max")
     );
+}
+
+/// Neither of two plans of one rank is an upgrade, whatever upgrades grant.
+#[test]
+fn studio_08_to_and_fro_between_equals_grants_nothing() {
+    let mut max = terms("studio", "max", PaidBy::Cycle);
+    max.credits_on_upgrade = CreditsOnUpgrade::Full;
+    let mut twin = max.clone();
+    twin.plan = "max-2".to_owned();
+    let mut story = Story::begin(&wish(max.clone()), at("2027-01-01"));
+    for (terms, date) in [
+        (&twin, "2027-01-02"),
+        (&max, "2027-01-03"),
+        (&twin, "2027-01-04"),
+    ] {
+        story.changed(&Command::ChangePlan(terms.clone()), date);
+        assert_eq!(story.plans().pop(), Some((at(date), terms.plan.clone())));
+    }
+    assert_eq!(story.account.granted.to_string(), "400");
+    assert_eq!(story.bills().len(), 1);
 }
 
 #[test]
@@ -248,6 +274,18 @@ fn studio_10_credits_come_with_the_payment_once() {
     story.changed(&Command::Payment { cycle: 4 }, "2027-04-02");
     assert_eq!(story.available("2027-04-02"), "400");
     assert_eq!((story.it.paid, story.charges().len()), (money("90"), 4));
+}
+
+/// After the end a payment that was told before is a repeat, and one that was not goes back.
+#[test]
+fn studio_10_a_payment_after_the_end_brings_nothing() {
+    let mut story = studio("max", "2027-01-01");
+    story.pays = false;
+    story.changed(&Command::Cancel(When::Now), "2027-02-01");
+    story.unchanged(&Command::Payment { cycle: 1 }, "2027-02-02");
+    let late = story.does(&Command::Payment { cycle: 2 }, at("2027-02-02"));
+    assert_eq!(late, Err(Refusal::PaidTooLate { cycle: 2 }));
+    assert_eq!(story.account.granted.to_string(), "400");
 }
 
 #[test]

@@ -129,6 +129,15 @@ fn json2video_10_a_downgrade_is_at_the_periods_end_and_can_be_taken_back() {
 }
 
 #[test]
+fn json2video_10_a_downgrade_keeps_the_day_of_the_month() {
+    let mut story = Story::of("json2video", "business", PaidBy::Cycle, "2027-01-31");
+    story.changed(&to("starter"), "2027-02-10");
+    story.until(at("2027-03-31"));
+    let starts: Vec<_> = story.grants().iter().map(|it| it.starts_at).collect();
+    assert_eq!(starts, ["2027-01-31", "2027-02-28", "2027-03-31"].map(at));
+}
+
+#[test]
 fn json2video_10_a_cancellation_is_at_the_periods_end() {
     let mut story = starter("2027-04-01");
     story.changed(&Command::Cancel(When::PeriodEnd), "2027-04-11");
