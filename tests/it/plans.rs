@@ -5,6 +5,7 @@
 mod account;
 mod histories;
 mod proration;
+mod rank;
 mod refusals;
 mod rhythm;
 mod scriptkit;

@@ -10,7 +10,6 @@ use holdbook::{
         Why, act, subscribe,
     },
 };
-
 use rust_decimal::Decimal;
 
 use super::{Story, at, credits, money, terms, wish};
