@@ -38,6 +38,8 @@
 //!  catalog.yaml ──► pricing/read/mod.rs   every mistake of the file, with line and column
 //!                       │
 //!  a usage ───────► pricing/quote/mod.rs  what it costs: lines, least and most; after the job the exact charge
+//!
+//!  a command ─────► plans/command.rs      after what is due (plans/due.rs): the subscription as it is then, and effects as data
 //! ```
 //!
 //! An account lives in one partition for ever: one hash tag in Redis, one executor in each process, one stream, one cursor in
@@ -55,6 +57,8 @@
 //! | a commit makes debt above the limit | what the limit does not cover is absorbed, and recorded so | `model::tables::commits::h8_above_the_hold_comes_free_then_debt_then_the_platform` |
 //! | an amount is rounded | micro-credits in an `i64`, below 2^53 in Lua; a seventh decimal is refused | `model::tables::amounts::a3_a_seventh_decimal_is_refused`, `words::no_amount_is_a_float` |
 //! | a job costs more than its quote held | the quote's maximum is that of the usage or any less of it, whatever a range or an attribute turns out to be | `quotes::a_charge_of_the_usage_or_less_of_it_is_within_the_quote` |
+//! | a cycle's credits are missing for an instant, or given twice | cycles are counted from one anchor and follow each other; a grant's id is its subscription's and cycle's | `histories::each_instant_has_exactly_one_cycles_allowance`, `histories::a_repeated_command_changes_nothing` |
+//! | what a renewal comes to depends on when somebody looked | what is due is done first, each at its own instant, in order | `histories::one_look_tells_what_many_do` |
 //! | an answer depends on how punctual the sweeper is | each call first applies what is due on its account, at its own instant | `model::random_sequences` |
 //! | a row of the book is changed | the role that serves has no right to; whoever has it is found by the audit | `rights::the_book_is_append_only_for_serving_connections`, `audit::an_altered_transfer_is_named_with_all_that_it_upsets` |
 //! | one bad event stops a partition | it goes to quarantine in the same transaction, and its account is frozen | `posting::an_unreadable_event_stops_only_its_account` |
@@ -69,13 +73,14 @@
 //!
 //! 1. [`domain`]: the words. What an account, a grant, a hold, an event is, and how each move of credits is posted. Pure.
 //! 2. [`pricing`]: what a product sells and what a usage of it costs, from one YAML file. Pure.
-//! 3. [`holds`]: the state in Redis and the only way to change it. Its `lua/` is the heart: `prelude` (words and numbers), `state`
+//! 3. [`plans`]: what a subscription gives in which cycle, and how it starts, changes and ends. Pure, and not served yet.
+//! 4. [`holds`]: the state in Redis and the only way to change it. Its `lua/` is the heart: `prelude` (words and numbers), `state`
 //!    (packed forms), `moves` (the only place where balances change), `due` (what time does), then the verbs, and `batch` with the line.
-//! 4. [`rpc`]: what callers see. `metering` is the hot path's beginning, `status` its refusals.
-//! 5. [`ledger`]: the book. The migrations are commented to be read first; `writer` posts a batch in one transaction.
-//! 6. [`reconcile`]: what keeps the two one story: relay, sweeper, the looking up of forgotten ids, the audit.
-//! 7. [`app`]: how all this starts and stops. [`config`], [`telemetry`] and [`admin`] are what it starts with.
-//! 8. [`cli`] is a client; [`dev`] starts private servers for people and tests; [`proto`] is generated.
+//! 5. [`rpc`]: what callers see. `metering` is the hot path's beginning, `status` its refusals.
+//! 6. [`ledger`]: the book. The migrations are commented to be read first; `writer` posts a batch in one transaction.
+//! 7. [`reconcile`]: what keeps the two one story: relay, sweeper, the looking up of forgotten ids, the audit.
+//! 8. [`app`]: how all this starts and stops. [`config`], [`telemetry`] and [`admin`] are what it starts with.
+//! 9. [`cli`] is a client; [`dev`] starts private servers for people and tests; [`proto`] is generated.
 //!
 //! Imports run one way, in about this order; `tests/it/tidy/imports.rs` holds the table.
 //!
@@ -98,6 +103,7 @@
 //! | the relay lets entries gather while nobody waits for the ledger | its transactions share cores and disk with Redis; whoever asks for durability LEDGER wakes it | callers who mostly ask for LEDGER |
 //! | a process keeps the calls that it acknowledged, not their events, and replays them after a recovery | calls are idempotent by their ids, so replaying too much is harmless, and one path takes both | a verb that cannot be sent again |
 //! | a catalog's numbers are read from the text of the YAML, by a reader of ours over its events | a parser that makes numbers makes floats, and one that fills structures stops at the first mistake | such a library with exact numbers, places and all mistakes |
+//! | a subscription carries the terms that were agreed, not the name of a plan | a renewal needs no catalog, a new catalog changes no subscription, and `plans` does not know `pricing` | plans whose subscribers must all move at once |
 //! | audits compare, and correct nothing | a difference is a defect or a hand in the book: a person must look | |
 
 pub mod admin;
@@ -108,6 +114,7 @@ pub mod dev;
 pub mod domain;
 pub mod holds;
 pub mod ledger;
+pub mod plans;
 pub mod pricing;
 pub mod proto;
 pub mod reconcile;

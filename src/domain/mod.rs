@@ -8,4 +8,5 @@ pub mod credits;
 pub mod event;
 pub mod grant;
 pub mod hold;
+pub mod plan;
 pub mod posting;

@@ -9,9 +9,10 @@ use serde::{Serialize, Serializer};
 
 use super::{
     amount::{Money, Percent, Quantity, divide},
-    words::{CreditsOnUpgrade, GrantOn, Overage, Rounding},
+    words::{AfterTrial, CreditsOnUpgrade, GrantOn, Overage, Rounding},
 };
 use crate::domain::credits::Credits;
+pub use crate::domain::plan::{Cycle, Term};
 
 /// What is set for all accounts of a plan, or for each by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,45 +35,6 @@ impl<T: fmt::Display> fmt::Display for Set<T> {
 impl<T: fmt::Display> Serialize for Set<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
-    }
-}
-
-/// How long a cycle is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cycle {
-    /// The same day of each month; the 31st is the last day of a shorter one and comes back.
-    CalendarMonth,
-    /// So many days from the subscribe instant.
-    Days(u32),
-}
-
-impl fmt::Display for Cycle {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::CalendarMonth => f.write_str("calendar_month"),
-            Self::Days(days) => write!(f, "days({days})"),
-        }
-    }
-}
-
-/// A length of time by the calendar.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Term {
-    /// So many times 24 hours.
-    Days(u32),
-    /// The same day so many years later; 29 February is the 28th.
-    Years(u32),
-    /// No end.
-    Never,
-}
-
-impl fmt::Display for Term {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Days(days) => write!(f, "days({days})"),
-            Self::Years(years) => write!(f, "years({years})"),
-            Self::Never => f.write_str("never"),
-        }
     }
 }
 
@@ -172,6 +134,8 @@ pub struct Trial {
     pub lasts: Term,
     /// Credits for it.
     pub allowance: Credits,
+    /// What comes after it.
+    pub then: AfterTrial,
 }
 
 const MONTHS: Decimal = Decimal::from_parts(12, 0, 0, false, 0);

@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+pub use crate::domain::plan::{AfterTrial, CreditsOnUpgrade, GrantOn};
+
 /// A closed list of words.
 pub trait Word: Copy + 'static {
     /// All of them, the default first where there is one.
@@ -79,24 +81,6 @@ words! {
         /// Beyond its credits an account uses a credit limit, for an invoice.
         Arrears = "arrears",
     }
-    /// When a renewal's credits are granted.
-    GrantOn {
-        /// At the renewal.
-        Renewal = "renewal",
-        /// When the payment for it has come in.
-        Payment = "payment",
-    }
-    /// Which credits an upgrade grants at once.
-    CreditsOnUpgrade {
-        /// The difference of the allowances, for what is left of the cycle.
-        ProratedDifference = "prorated_difference",
-        /// The difference of the allowances.
-        Difference = "difference",
-        /// The new allowance.
-        Full = "full",
-        /// Nothing before the next renewal.
-        None = "none",
-    }
     /// How a pack's own discount and the plan's come together.
     Stacking {
         /// One after the other.
@@ -112,5 +96,42 @@ words! {
         Allow = "allow",
         /// Nothing: it is refused.
         Reject = "reject",
+    }
+}
+
+impl Word for GrantOn {
+    const ALL: &'static [Self] = &[Self::Renewal, Self::Payment];
+    fn word(self) -> &'static str {
+        match self {
+            Self::Renewal => "renewal",
+            Self::Payment => "payment",
+        }
+    }
+}
+
+impl Word for CreditsOnUpgrade {
+    const ALL: &'static [Self] = &[
+        Self::ProratedDifference,
+        Self::Difference,
+        Self::Full,
+        Self::None,
+    ];
+    fn word(self) -> &'static str {
+        match self {
+            Self::ProratedDifference => "prorated_difference",
+            Self::Difference => "difference",
+            Self::Full => "full",
+            Self::None => "none",
+        }
+    }
+}
+
+impl Word for AfterTrial {
+    const ALL: &'static [Self] = &[Self::Convert, Self::End];
+    fn word(self) -> &'static str {
+        match self {
+            Self::Convert => "convert",
+            Self::End => "end",
+        }
     }
 }

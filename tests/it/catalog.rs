@@ -35,7 +35,7 @@ fn text(name: &str) -> String {
 }
 
 /// A product's catalog.
-fn product(name: &str) -> Catalog {
+pub fn product(name: &str) -> Catalog {
     let file = format!("{name}.yaml");
     Catalog::read(&text(&file)).unwrap_or_else(|mistakes| panic!("{file}:\n{mistakes}"))
 }

@@ -16,6 +16,7 @@ mod loader;
 mod model;
 mod outage;
 mod partition;
+mod plans;
 mod protocol;
 mod python;
 mod recovery;

@@ -6,7 +6,7 @@ use super::{
     super::{
         amount::{Money, Percent, Quantity},
         plan::{Cycle, Limits, Plan, Rollover, SpendCaps, Term, Trial, Yearly},
-        words::{CreditsOnUpgrade, GrantOn, Overage, Rounding},
+        words::{AfterTrial, CreditsOnUpgrade, GrantOn, Overage, Rounding},
         yaml::{Node, Value},
     },
     Entries, Reader,
@@ -193,10 +193,12 @@ impl Reader {
         let mut fields = self.fields(node, "a trial")?;
         let lasts: Option<Term> = fields.required(self, "for", Self::days);
         let allowance = fields.required(self, "allowance", Self::credits);
+        let then = fields.optional(self, "then", Self::word);
         fields.done(self);
         Some(Trial {
             lasts: lasts?,
             allowance: allowance?,
+            then: then.unwrap_or(AfterTrial::Convert),
         })
     }
 

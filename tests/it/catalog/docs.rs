@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, fs, path::Path};
 use holdbook::pricing::{
     Catalog,
     words::{
-        Counted, CreditsOnUpgrade, GrantOn, Known, LimitedBy, Mode, Overage, Rounding, Stacking,
-        TierMode, Word,
+        AfterTrial, Counted, CreditsOnUpgrade, GrantOn, Known, LimitedBy, Mode, Overage, Rounding,
+        Stacking, TierMode, Word,
     },
 };
 
@@ -122,5 +122,6 @@ fn every_word_is_in_the_row_of_its_key() {
     words("a plan", "grant_on", &all::<GrantOn>());
     words("a plan", "overage", &all::<Overage>());
     words("a plan", "credits_on_upgrade", &all::<CreditsOnUpgrade>());
+    words("a trial", "then", &all::<AfterTrial>());
     words("a catalog", "pack_discounts", &all::<Stacking>());
 }

@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::source::{Source, files, identifiers, none};
 
 /// Each room and the rooms that it may import, lowest first. A new edge is a decision: it is made here, with a reason in the commit.
-const TABLE: [(&str, &[&str]); 14] = [
+const TABLE: [(&str, &[&str]); 15] = [
     ("domain", &[]),
     ("pricing", &["domain"]),
+    ("plans", &["domain"]),
     ("proto", &[]),
     ("config", &[]),
     ("dev", &[]),

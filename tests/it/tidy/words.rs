@@ -73,7 +73,9 @@ fn the_service_never_unwraps_and_is_safe() {
 /// A1.
 #[test]
 fn no_amount_is_a_float() {
-    for room in ["domain", "pricing", "holds", "ledger", "rpc", "cli"] {
+    for room in [
+        "domain", "pricing", "plans", "holds", "ledger", "rpc", "cli",
+    ] {
         let wrong = said(&files(&format!("src/{room}"), &["rs"]), |_, line| {
             has(line, &["f32", "f64"])
         });
