@@ -99,7 +99,7 @@ pub(super) fn run(command: &CatalogCommand) -> Result<Record, CatalogError> {
     match command {
         CatalogCommand::Check { file } => Ok(summary(&read(file)??)),
         CatalogCommand::Diff { old, new } => match (read(old)?, read(new)?) {
-            (Ok(old), Ok(new)) => Ok(changes(&diff(&old, &new)?)),
+            (Ok(old), Ok(new)) => Ok(changes(&diff(Some(&old), &new)?)),
             (Err(one), Err(other)) => {
                 let both = one.0.into_iter().chain(other.0);
                 Err(FileMistakes(both.collect()).into())
