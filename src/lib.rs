@@ -108,6 +108,7 @@
 
 pub mod admin;
 pub mod app;
+pub mod catalogs;
 pub mod cli;
 pub mod config;
 pub mod dev;
