@@ -12,6 +12,7 @@ mod quotes;
 mod shop;
 mod sold;
 mod tables;
+mod typed;
 
 use std::{fs, path::PathBuf};
 
