@@ -18,7 +18,7 @@ use super::{
     shop::{Prices, Shop, small, usage, violations, why},
     text,
 };
-use crate::support;
+use crate::support::{self, Stack};
 
 fn asked(yaml: &str) -> ApplyCatalogRequest {
     ApplyCatalogRequest {
@@ -535,4 +535,34 @@ async fn versions_are_append_only_for_serving_connections() {
             "{verb}"
         );
     }
+}
+
+/// On the clock of a service in earnest, and when its ledger is gone.
+#[tokio::test(flavor = "multi_thread")]
+async fn quotes_go_on_without_the_ledger_and_nothing_is_applied() {
+    let mut postgres = support::own_postgres("catalogs").await;
+    let stack = Stack::start_on(support::redis().await, postgres.url(), &[]).await;
+    let prices = Prices::over(stack.channel());
+    prices.apply(&small("1")).await;
+    assert_eq!(prices.job().await, ("1".to_owned(), 1));
+    prices.apply(&small("2")).await;
+    postgres.kill().await.expect("killed");
+    assert_eq!(prices.job().await, ("2".to_owned(), 2));
+    let request = QuoteRequest {
+        usage: usage("job 1"),
+        version: 1,
+        ..Default::default()
+    };
+    assert_eq!(prices.quote(request).await.expect("a quote").maximum, "1");
+    let refused = prices.ask(asked(&small("3"))).await.expect_err("no ledger");
+    let (code, reason, _) = why(&refused);
+    assert_eq!(
+        (code, reason.as_str()),
+        (Code::Unavailable, "STORE_UNAVAILABLE")
+    );
+    assert_eq!(
+        prices.catalog(0).await.expect_err("no ledger").code(),
+        Code::Unavailable
+    );
+    assert_eq!(prices.job().await, ("2".to_owned(), 2));
 }
