@@ -70,9 +70,12 @@ fmt: ## Format the code
 
 # --- longer runs -----------------------------------------------------------------------------------------------------
 
-.PHONY: model chaos replay outage sabotage sabotage-chaos bench-smoke bench-memory
+.PHONY: model mutate-catalogs chaos replay outage sabotage sabotage-chaos bench-smoke bench-memory
 model: setup-run ## Random operations against the reference model: OPS=1000000 SEED=7
 	@OPS=$(OPS) SEED=$(SEED) bash .ci/last_line.sh '^model: .* differences' $(CARGO) test --locked --test it model::random_sequences -- --nocapture --exact
+
+mutate-catalogs: setup-run ## Change each number of the five catalogs: something must notice
+	@bash .ci/last_line.sh '^mutate-catalogs: ' $(CARGO) test --locked --test it catalog::mutated -- --nocapture
 
 chaos: setup-run ## Break real processes and stores under load, compare the ledger with the clients' journals: RUNS=200 SEED=7 FAULT=stale
 	@FAULT="$(FAULT)" RUNS=$(RUNS) SEED=$(SEED) bash .ci/last_line.sh '^chaos: [0-9]' $(CARGO) test --locked --test it chaos::short -- --nocapture --exact

@@ -37,6 +37,9 @@
 //!
 //!  catalog.yaml ──► pricing/read/mod.rs   every mistake of the file, with line and column
 //!                       │
+//!                   catalogs/apply.rs     beside the newest version, one after the other   ──►  Postgres: one more version
+//!                   catalogs/known.rs     which version holds at an instant; read once     ◄──  asked every second
+//!                       │
 //!  a usage ───────► pricing/quote/mod.rs  what it costs: lines, least and most; after the job the exact charge
 //!
 //!  a command ─────► plans/command.rs      after what is due (plans/due.rs): the subscription as it is then, and effects as data
@@ -59,6 +62,8 @@
 //! | a job costs more than its quote held | the quote's maximum is that of the usage or any less of it, whatever a range or an attribute turns out to be | `quotes::a_charge_of_the_usage_or_less_of_it_is_within_the_quote` |
 //! | a cycle's credits are missing for an instant, or given twice | cycles are counted from one anchor and follow each other; a grant's id is its subscription's and cycle's | `histories::each_instant_has_exactly_one_cycles_allowance`, `histories::a_repeated_command_changes_nothing` |
 //! | what a renewal comes to depends on when somebody looked | what is due is done first, each at its own instant, in order | `histories::one_look_tells_what_many_do` |
+//! | a price that somebody was told changes | versions of the catalog are only added, and each is found by its number for ever | `applied::each_product_is_a_version_and_all_are_kept`, `applied::versions_are_append_only_for_serving_connections` |
+//! | a catalog is overwritten unseen | a version is added while nobody else adds one, and only after the one that its caller expects | `applied::nobody_overwrites_what_he_has_not_seen` |
 //! | an answer depends on how punctual the sweeper is | each call first applies what is due on its account, at its own instant | `model::random_sequences` |
 //! | a row of the book is changed | the role that serves has no right to; whoever has it is found by the audit | `rights::the_book_is_append_only_for_serving_connections`, `audit::an_altered_transfer_is_named_with_all_that_it_upsets` |
 //! | one bad event stops a partition | it goes to quarantine in the same transaction, and its account is frozen | `posting::an_unreadable_event_stops_only_its_account` |
@@ -78,9 +83,10 @@
 //!    (packed forms), `moves` (the only place where balances change), `due` (what time does), then the verbs, and `batch` with the line.
 //! 5. [`rpc`]: what callers see. `metering` is the hot path's beginning, `status` its refusals.
 //! 6. [`ledger`]: the book. The migrations are commented to be read first; `writer` posts a batch in one transaction.
-//! 7. [`reconcile`]: what keeps the two one story: relay, sweeper, the looking up of forgotten ids, the audit.
-//! 8. [`app`]: how all this starts and stops. [`config`], [`telemetry`] and [`admin`] are what it starts with.
-//! 9. [`cli`] is a client; [`dev`] starts private servers for people and tests; [`proto`] is generated.
+//! 7. [`catalogs`]: which version of the prices holds, in every process, and how one more is added.
+//! 8. [`reconcile`]: what keeps the two one story: relay, sweeper, the looking up of forgotten ids, the audit.
+//! 9. [`app`]: how all this starts and stops. [`config`], [`telemetry`] and [`admin`] are what it starts with.
+//! 10. [`cli`] is a client; [`dev`] starts private servers for people and tests; [`proto`] is generated.
 //!
 //! Imports run one way, in about this order; `tests/it/tidy/imports.rs` holds the table.
 //!
@@ -104,10 +110,12 @@
 //! | a process keeps the calls that it acknowledged, not their events, and replays them after a recovery | calls are idempotent by their ids, so replaying too much is harmless, and one path takes both | a verb that cannot be sent again |
 //! | a catalog's numbers are read from the text of the YAML, by a reader of ours over its events | a parser that makes numbers makes floats, and one that fills structures stops at the first mistake | such a library with exact numbers, places and all mistakes |
 //! | a subscription carries the terms that were agreed, not the name of a plan | a renewal needs no catalog, a new catalog changes no subscription, and `plans` does not know `pricing` | plans whose subscribers must all move at once |
+//! | a process asks for new versions of the catalog every second, and is not told | asking is one look at a primary key and ends a lost connection's silence by itself; a version that shall hold everywhere at one instant is given one ahead | prices that must change everywhere in less than a second of being applied |
 //! | audits compare, and correct nothing | a difference is a defect or a hand in the book: a person must look | |
 
 pub mod admin;
 pub mod app;
+pub mod catalogs;
 pub mod cli;
 pub mod config;
 pub mod dev;

@@ -13,6 +13,7 @@ use tonic_health::{ServingStatus, server::HealthReporter};
 use super::open::{self, OpenError, micros};
 use crate::{
     admin::{Admin, Readiness},
+    catalogs::Catalogs,
     config::Config,
     holds::Holds,
     ledger::Ledger,
@@ -121,6 +122,10 @@ impl Service {
             .map_err(OpenError::from)?
             .giving_up_after(config.postgres_timeout);
         open::stores(config, &holds, &ledger).await?;
+        let catalogs = Catalogs::open(ledger.clone())
+            .await
+            .map_err(OpenError::from)?;
+        background.spawn(catalogs.clone().run(stopping.subscribe()));
         let waits = LedgerWait::new(&ledger).await.map_err(OpenError::from)?;
         let (others, fed) = (ledger.clone(), waits.clone());
         let until = stopping.subscribe();
@@ -209,6 +214,8 @@ impl Service {
         let core = Core {
             memory: memory.clone(),
             ledger: ledger.clone(),
+            catalogs: catalogs.clone(),
+            holds: holds.clone(),
             waits: waits.clone(),
             ledger_wait: config.ledger_wait,
             bounds,

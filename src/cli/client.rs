@@ -13,7 +13,7 @@ use tonic::{
 
 use crate::proto::{
     account_service_client::AccountServiceClient, grant_service_client::GrantServiceClient,
-    metering_service_client::MeteringServiceClient,
+    metering_service_client::MeteringServiceClient, pricing_service_client::PricingServiceClient,
 };
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -46,6 +46,8 @@ pub struct Services {
     pub grant: GrantServiceClient<Connection>,
     /// Holds.
     pub metering: MeteringServiceClient<Connection>,
+    /// Prices and the catalog.
+    pub pricing: PricingServiceClient<Connection>,
 }
 
 impl Services {
@@ -54,7 +56,8 @@ impl Services {
         Self {
             account: AccountServiceClient::with_interceptor(channel.clone(), Actor),
             grant: GrantServiceClient::with_interceptor(channel.clone(), Actor),
-            metering: MeteringServiceClient::with_interceptor(channel, Actor),
+            metering: MeteringServiceClient::with_interceptor(channel.clone(), Actor),
+            pricing: PricingServiceClient::with_interceptor(channel, Actor),
         }
     }
 }

@@ -29,7 +29,7 @@ use tonic::Status;
 
 pub use self::{
     account::AccountCommand,
-    catalog::{CatalogCommand, CatalogError, FileMistakes},
+    catalog::{CatalogCommand, CatalogError, FileMistakes, QuoteArgs},
     grant::GrantCommand,
     hold::HoldCommand,
     show::{Output, Record, Value},
@@ -78,13 +78,23 @@ pub enum ClientCommand {
         #[command(subcommand)]
         command: HoldCommand,
     },
-    /// Catalogs of prices and plans, as files: no server is asked
+    /// Catalogs of prices and plans: files, and the versions that a server has
     #[command(after_help = "Example:\n  holdbook catalog check tests/catalogs/creatify.yaml")]
     Catalog {
+        /// Which server; a file alone needs none.
+        #[command(flatten)]
+        server: ServerArgs,
         /// What.
         #[command(subcommand)]
         command: CatalogCommand,
     },
+    /// What a usage costs: a range before the run, the exact price after it
+    #[command(
+        after_help = "Examples: an item is METER QUANTITY and what its price depends on
+  holdbook quote 'render 45 resolution=full-hd' 'voice 61'
+  holdbook quote --exact 'image 1 price=2'"
+    )]
+    Quote(QuoteArgs),
     /// Play a trace of real jobs and compare service and ledger with the totals computed from the file
     #[command(after_help = "Example:
   holdbook replay --trace tests/data/gpu-jobs-300.csv
@@ -157,7 +167,8 @@ pub async fn run(
         ClientCommand::Hold { server, command } => {
             hold::run(&services(&server).await?, command).await?
         }
-        ClientCommand::Catalog { command } => catalog::run(&command)?,
+        ClientCommand::Catalog { server, command } => catalog::run(&server, command).await?,
+        ClientCommand::Quote(args) => catalog::quote(args).await?,
         ClientCommand::Replay(args) => {
             let channel = client::connect(&args.server.server).await?;
             let summary = replay::run(channel, &args.trace, args.jobs.get()).await?;

@@ -6,11 +6,12 @@
 //! happened when an event arrives here.
 //!
 //! In reading order: `migrate`, `connect`, `bootstrap`, then the writing side (`batch`, `rows`, `writer`), then the reading
-//! side (`list`, `lookup`, `notifications`, `quarantine`, `recoveries`, `audit`).
+//! side (`list`, `lookup`, `notifications`, `quarantine`, `recoveries`, `audit`). `catalogs` is beside all that: versions of prices.
 
 mod audit;
 mod batch;
 mod bootstrap;
+mod catalogs;
 mod columns;
 mod connect;
 mod cursor;
@@ -35,6 +36,7 @@ mod writer;
 pub use audit::{AccountState, Auditor, Difference, EventPage, StoredEvent, StoredTransfer};
 pub use batch::GrantStatus;
 pub use bootstrap::PartitionRow;
+pub use catalogs::{CatalogHead, NewCatalog, NewestCatalog};
 pub use connect::Ledger;
 pub use cursor::Cursor;
 pub use eras::{EraRow, StoredAccount};

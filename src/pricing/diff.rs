@@ -19,12 +19,13 @@ pub struct Change {
     pub new: Option<String>,
 }
 
-/// All that differs, by name.
+/// All that differs, by name; everything, where there was no catalog before.
 ///
 /// # Errors
 /// A catalog that cannot be written out, which none is.
-pub fn diff(old: &Catalog, new: &Catalog) -> Result<Vec<Change>, serde_json::Error> {
-    let (old, new) = (facts(old)?, facts(new)?);
+pub fn diff(old: Option<&Catalog>, new: &Catalog) -> Result<Vec<Change>, serde_json::Error> {
+    let old = old.map(facts).transpose()?.unwrap_or_default();
+    let new = facts(new)?;
     let all: BTreeSet<_> = old.keys().chain(new.keys()).collect();
     let change = |what: &String| {
         let (old, new) = (old.get(what).cloned(), new.get(what).cloned());

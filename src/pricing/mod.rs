@@ -3,7 +3,7 @@
 //! Owns the words of prices and plans, the reading and checking of the file with every mistake and its place, and the
 //! arithmetic of prices. Pure: knows no store, no clock, no caller. What happens to an account or a subscription is not here.
 //!
-//! Reading order: `meter` and `plan` (the words), `quote` (what a usage costs), `read` (the file), `diff`.
+//! Reading order: `meter` and `plan` (the words), `quote` (what a usage costs), `read` (the file), `diff`, `warnings`.
 
 /// A value in JSON as it shows itself.
 macro_rules! as_text {
@@ -24,10 +24,12 @@ mod mistake;
 pub mod plan;
 pub mod quote;
 mod read;
+mod warnings;
 pub mod words;
 mod yaml;
 
 pub use self::{
     catalog::Catalog,
     mistake::{Mistake, Mistakes, Place},
+    warnings::warnings,
 };

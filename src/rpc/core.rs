@@ -9,9 +9,10 @@ use super::{
     view::{self, Names},
 };
 use crate::{
+    catalogs::Catalogs,
     domain::{account::Micros, event::Move},
     holds::{
-        Body, Reply,
+        Body, Holds, Reply,
         operation::{Caller, Operation, Verb},
         packed::Answer,
     },
@@ -41,6 +42,10 @@ pub struct Core {
     pub memory: Memory,
     /// For lists.
     pub ledger: Ledger,
+    /// Prices.
+    pub catalogs: Catalogs,
+    /// For the clock.
+    pub holds: Holds,
     /// How far the ledger is.
     pub waits: LedgerWait,
     /// The most that an answer waits for the ledger.

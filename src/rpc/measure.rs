@@ -39,7 +39,7 @@ pub struct Measured<S> {
 }
 
 /// Methods by their paths: a closed list, so that no caller can make new time series.
-const METHODS: [&str; 20] = [
+const METHODS: [&str; 23] = [
     "holdbook.v1.MeteringService/Reserve",
     "holdbook.v1.MeteringService/Extend",
     "holdbook.v1.MeteringService/Commit",
@@ -57,6 +57,9 @@ const METHODS: [&str; 20] = [
     "holdbook.v1.GrantService/GrantCredits",
     "holdbook.v1.GrantService/ListGrants",
     "holdbook.v1.GrantService/RevokeGrant",
+    "holdbook.v1.PricingService/Quote",
+    "holdbook.v1.PricingService/GetCatalog",
+    "holdbook.v1.PricingService/ApplyCatalog",
     "holdbook.v1.TestClockService/Now",
     "holdbook.v1.TestClockService/Advance",
     "holdbook.v1.BenchService/Noop",

@@ -10,6 +10,7 @@ mod fields;
 mod grant;
 mod measure;
 mod metering;
+mod prices;
 mod reused;
 pub mod status;
 mod test_clock;
@@ -31,6 +32,7 @@ use crate::{
         DESCRIPTORS, account_service_server::AccountServiceServer,
         bench_service_server::BenchServiceServer, grant_service_server::GrantServiceServer,
         metering_service_server::MeteringServiceServer,
+        pricing_service_server::PricingServiceServer,
         test_clock_service_server::TestClockServiceServer,
     },
 };
@@ -38,7 +40,10 @@ use crate::{
 /// The largest request; a full one is under 4 KiB.
 const REQUEST_BYTES_MAX: usize = 64 * 1024;
 
-/// What is served beside the three main services.
+/// A catalog's text, of which the handler says itself when it is too long, and its form on the wire.
+const CATALOG_BYTES_MAX: usize = 1024 * 1024;
+
+/// What is served beside the main services.
 pub struct Extras {
     /// With `--test-clock`.
     pub test_clock: Option<(Holds, Ledger)>,
@@ -64,6 +69,9 @@ pub async fn routes(
     health
         .set_serving::<GrantServiceServer<grant::Grants>>()
         .await;
+    health
+        .set_serving::<PricingServiceServer<prices::Pricing>>()
+        .await;
     let reflection = || {
         tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(DESCRIPTORS)
@@ -84,8 +92,12 @@ pub async fn routes(
                 .max_decoding_message_size(REQUEST_BYTES_MAX),
         )
         .add_service(
-            GrantServiceServer::new(grant::Grants(core))
+            GrantServiceServer::new(grant::Grants(Arc::clone(&core)))
                 .max_decoding_message_size(REQUEST_BYTES_MAX),
+        )
+        .add_service(
+            PricingServiceServer::new(prices::Pricing(core))
+                .max_decoding_message_size(CATALOG_BYTES_MAX),
         );
     if let Some((holds, ledger)) = extras.test_clock {
         routes.add_service(TestClockServiceServer::new(test_clock::TestClock(

@@ -1,10 +1,17 @@
 //! Refusals and failures into gRPC statuses: one exhaustive match from reason to code, one form of details.
 
+mod catalog;
+mod violations;
+
 use std::{collections::HashMap, time::Duration};
 
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, FieldViolation, QuotaViolation, StatusExt};
 
+pub use self::{
+    catalog::{catalog_failed, catalog_overtaken},
+    violations::invalid,
+};
 use super::{fields::seconds, view};
 use crate::{
     domain::{credits::Credits, hold::Hold},
@@ -21,24 +28,23 @@ const RETRY_AFTER: Duration = Duration::from_millis(250);
 
 /// The gRPC code, and what it would be over HTTP.
 const fn code(reason: ErrorReason) -> (Code, u16) {
-    use ErrorReason as R;
+    use {Code as C, ErrorReason as R};
     match reason {
-        R::InsufficientCredits | R::InDebt => (Code::ResourceExhausted, 402),
-        R::ConcurrencyLimit | R::CapacityLimit => (Code::ResourceExhausted, 429),
-        R::AccountSuspended | R::AccountFrozen | R::AccountClosed => {
-            (Code::FailedPrecondition, 403)
-        }
+        R::InsufficientCredits | R::InDebt => (C::ResourceExhausted, 402),
+        R::ConcurrencyLimit | R::CapacityLimit => (C::ResourceExhausted, 429),
+        R::AccountSuspended | R::AccountFrozen | R::AccountClosed => (C::FailedPrecondition, 403),
         R::HoldEnded
         | R::AboveHold
         | R::AboveMaxCommit
         | R::LateWindowPassed
-        | R::NonRefundable => (Code::FailedPrecondition, 409),
-        R::IdReused => (Code::AlreadyExists, 409),
-        R::EtagMismatch => (Code::Aborted, 409),
-        R::AccountNotFound | R::HoldNotFound | R::GrantNotFound => (Code::NotFound, 404),
-        R::Invalid => (Code::InvalidArgument, 400),
-        R::Backpressure | R::PartitionRecovering | R::StoreUnavailable => (Code::Unavailable, 503),
-        R::Bug | R::Unspecified => (Code::Internal, 500),
+        | R::NonRefundable => (C::FailedPrecondition, 409),
+        R::IdReused => (C::AlreadyExists, 409),
+        R::EtagMismatch => (C::Aborted, 409),
+        R::AccountNotFound | R::HoldNotFound | R::GrantNotFound => (C::NotFound, 404),
+        R::CatalogNotFound => (C::NotFound, 404),
+        R::Invalid => (C::InvalidArgument, 400),
+        R::Backpressure | R::PartitionRecovering | R::StoreUnavailable => (C::Unavailable, 503),
+        R::Bug | R::Unspecified => (C::Internal, 500),
     }
 }
 
@@ -82,18 +88,6 @@ impl Refusal {
         }
         Status::with_error_details(code, self.message, self.details)
     }
-}
-
-/// INVALID with every violated field.
-#[must_use]
-pub fn invalid(violations: Vec<FieldViolation>) -> Status {
-    let list: Vec<_> = violations
-        .iter()
-        .map(|v| format!("{}: {}", v.field, v.description))
-        .collect();
-    let mut refusal = Refusal::new(ErrorReason::Invalid, list.join("; "));
-    refusal.details.set_bad_request(violations);
-    refusal.status()
 }
 
 /// INVALID with one field.
@@ -301,6 +295,7 @@ fn explain(reason: ErrorReason, answer: &Answer) -> Refusal {
         )
         .with("etag", terms.etag),
         R::AccountNotFound
+        | R::CatalogNotFound
         | R::IdReused
         | R::Invalid
         | R::Backpressure

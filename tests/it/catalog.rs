@@ -1,12 +1,18 @@
 //! Catalogs: five products' prices and plans as files, what they say, and what is said of broken ones.
 
+mod applied;
 mod broken;
 mod choices;
 mod command;
 mod docs;
+mod mutated;
 mod prices;
 mod products;
 mod quotes;
+mod shop;
+mod sold;
+mod tables;
+mod typed;
 
 use std::{fs, path::PathBuf};
 

@@ -32,6 +32,7 @@ STATUS = {
     "GRANT_NOT_FOUND": (grpc.StatusCode.NOT_FOUND, 404),
     "INVALID": (grpc.StatusCode.INVALID_ARGUMENT, 400),
     "ETAG_MISMATCH": (grpc.StatusCode.ABORTED, 409),
+    "CATALOG_NOT_FOUND": (grpc.StatusCode.NOT_FOUND, 404),
 }
 # No caller can bring these about: they need an event in quarantine, a store that fails, or a defect.
 NOT_BY_CALLS = {"ACCOUNT_FROZEN", "BACKPRESSURE", "PARTITION_RECOVERING", "STORE_UNAVAILABLE", "BUG"}
@@ -106,6 +107,7 @@ class Api(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor, g
         self.metering = stubs.metering_rpc.MeteringServiceStub(self.channel)
         self.accounts = stubs.account_rpc.AccountServiceStub(self.channel)
         self.grants = stubs.grant_rpc.GrantServiceStub(self.channel)
+        self.prices = stubs.pricing_rpc.PricingServiceStub(self.channel)
         self.clock = stubs.test_clock_rpc.TestClockServiceStub(self.channel)
         self.bench = stubs.bench_rpc.BenchServiceStub(self.channel)
 

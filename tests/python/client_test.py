@@ -13,7 +13,7 @@ import traceback
 
 import stubs
 from api import NOT_BY_CALLS, STATUS, Api
-from tour import accounts, charge, commit, expire, extend, grants, ledger, refund, release, reserve, server
+from tour import accounts, charge, commit, expire, extend, grants, ledger, prices, refund, release, reserve, server
 
 CHAPTERS = [
     server.health,
@@ -39,6 +39,8 @@ CHAPTERS = [
     expire.expire,
     charge.charge,
     refund.refund,
+    prices.apply,
+    prices.quote,
     ledger.list_holds,
     ledger.list_transfers,
     accounts.suspend,

@@ -5,7 +5,9 @@ use std::{
     process::{Command, Output},
 };
 
-use super::{PRODUCTS, text};
+use holdbook::pricing::{Catalog, warnings};
+
+use super::{PRODUCTS, product, text};
 
 fn holdbook(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_holdbook"))
@@ -132,6 +134,16 @@ fn two_catalogs_are_compared_fact_by_fact() {
             "added | plans.starter.rollover.for | - | days(30)",
         ]
     );
+    let warnings: Vec<_> = json["warnings"]
+        .as_array()
+        .expect("warnings")
+        .iter()
+        .map(|row| row["warning"].as_str().expect("a text"))
+        .collect();
+    assert_eq!(
+        warnings,
+        ["packs.top_up_100: is gone: it cannot be bought any more"]
+    );
     let none: serde_json::Value = serde_json::from_str(&told(&same.stdout)).expect("JSON");
     assert_eq!(none["changes"].as_array().map(Vec::len), Some(0));
     assert_eq!(wrong.status.code(), Some(2));
@@ -141,6 +153,76 @@ fn two_catalogs_are_compared_fact_by_fact() {
             told(&both.stderr).lines().count()
         ),
         (2, 4)
+    );
+}
+
+/// Whatever callers or customers will meet, and no more: a price that changes is what catalogs are for.
+#[test]
+fn what_somebody_will_meet_is_warned_of() {
+    let old = product("creatify");
+    let warned = |from: &str, to: &str| {
+        let text = text("creatify.yaml");
+        assert!(text.contains(from), "{from}");
+        let new =
+            Catalog::read(&text.replace(from, to)).unwrap_or_else(|it| panic!("{from}: {it}"));
+        warnings(&old, &new)
+    };
+    for (from, to, expected) in [
+        ("price: 0.25", "price: 0.5", None),
+        (
+            "catalog: creatify",
+            "catalog: next",
+            Some("this is the catalog \"next\", the one before is \"creatify\""),
+        ),
+        (
+            "currency: USD",
+            "currency: EUR",
+            Some("currency: money was USD and is EUR"),
+        ),
+        (
+            "  link: {",
+            "  links: {",
+            Some("meters.link: is gone: a usage of it is refused"),
+        ),
+        (
+            "  enterprise_volume:",
+            "  volume:",
+            Some("overrides.enterprise_volume: is gone: a quote that names it is refused"),
+        ),
+        (
+            "  creator: {",
+            "  maker: {",
+            Some("plans.creator: is gone: nobody can come to it any more"),
+        ),
+        (
+            "script: {unit: request",
+            "script: {unit: page",
+            Some("meters.script.unit: a quantity was in request and is in page"),
+        ),
+    ] {
+        assert_eq!(warned(from, to), Vec::from_iter(expected), "{from}");
+    }
+    let gone = |old: &str, new: &str| {
+        let catalog = |attributes: &str| {
+            let text = format!(
+                "catalog: a\nmeters:\n  job: {{unit: second, price: 1, attributes: {{{attributes}}}}}\n"
+            );
+            Catalog::read(&text).unwrap_or_else(|it| panic!("{text}: {it}"))
+        };
+        warnings(&catalog(old), &catalog(new))
+    };
+    // A beginning covers the value that was there.
+    assert_eq!(gone("size: [small]", "size: [sm*]"), [""; 0]);
+    assert_eq!(
+        gone("size: [s, l]", "size: [s]"),
+        ["meters.job.attributes.size.l: is gone: a usage of it is refused"]
+    );
+    assert_eq!(
+        gone("size: [s]", "look: [new]"),
+        [
+            "meters.job.attributes.look: is new: a usage without it may be refused",
+            "meters.job.attributes.size: is gone: a usage that says it is refused",
+        ]
     );
 }
 

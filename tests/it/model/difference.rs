@@ -119,7 +119,7 @@ fn code_of(reason: ErrorReason) -> (Code, &'static str) {
             (Code::FailedPrecondition, "409")
         }
         IdReused => (Code::AlreadyExists, "409"),
-        AccountNotFound | HoldNotFound | GrantNotFound => (Code::NotFound, "404"),
+        AccountNotFound | HoldNotFound | GrantNotFound | CatalogNotFound => (Code::NotFound, "404"),
         Invalid => (Code::InvalidArgument, "400"),
         EtagMismatch => (Code::Aborted, "409"),
         Backpressure | PartitionRecovering | StoreUnavailable => (Code::Unavailable, "503"),

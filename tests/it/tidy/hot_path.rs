@@ -41,14 +41,13 @@ const ROOTS: [&str; 8] = [
 ];
 
 /// Where a call leaves the path: file, function, and what must have happened.
-const DOORS: [(&str, &str, &str); 20] = [
+const DOORS: [(&str, &str, &str); 19] = [
     (
         "rpc/metering.rs",
         "extend",
         "Vec::extend has the name of a verb",
     ),
     ("rpc/status.rs", "refused", "it was refused"),
-    ("rpc/status.rs", "invalid", "a field is wrong"),
     ("lua/account.lua", "refuse", "it was refused"),
     ("lua/reserve.lua", "refuse_limits", "it was refused"),
     (

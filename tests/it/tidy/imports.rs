@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::source::{Source, files, identifiers, none};
 
 /// Each room and the rooms that it may import, lowest first. A new edge is a decision: it is made here, with a reason in the commit.
-const TABLE: [(&str, &[&str]); 15] = [
+const TABLE: [(&str, &[&str]); 16] = [
     ("domain", &[]),
     ("pricing", &["domain"]),
     ("plans", &["domain"]),
@@ -16,6 +16,7 @@ const TABLE: [(&str, &[&str]); 15] = [
     ("admin", &["config", "telemetry"]),
     ("holds", &["domain", "config", "telemetry"]),
     ("ledger", &["domain", "config", "telemetry"]),
+    ("catalogs", &["domain", "pricing", "ledger"]),
     (
         "reconcile",
         &["domain", "config", "telemetry", "holds", "ledger"],
@@ -27,8 +28,10 @@ const TABLE: [(&str, &[&str]); 15] = [
             "domain",
             "config",
             "telemetry",
+            "pricing",
             "holds",
             "ledger",
+            "catalogs",
             "reconcile",
         ],
     ),
@@ -44,6 +47,7 @@ const TABLE: [(&str, &[&str]); 15] = [
             "admin",
             "holds",
             "ledger",
+            "catalogs",
             "reconcile",
             "rpc",
             "cli",
