@@ -6,6 +6,7 @@ BUF    := .venv/bin/buf
 OPS    ?= 50000
 SEED   ?= $(shell date +%s)
 RUNS   ?= 200
+LANES  ?= 3
 TRACE  ?= tests/data/gpu-jobs-300.csv
 
 # `check` promises an order, and two cargo builds at once only wait for each other.
@@ -78,7 +79,7 @@ mutate-catalogs: setup-run ## Change each number of the five catalogs: something
 	@bash .ci/last_line.sh '^mutate-catalogs: ' $(CARGO) test --locked --test it catalog::mutated -- --nocapture
 
 chaos: setup-run ## Break real processes and stores under load, compare the ledger with the clients' journals: RUNS=200 SEED=7 FAULT=stale
-	@FAULT="$(FAULT)" RUNS=$(RUNS) SEED=$(SEED) bash .ci/last_line.sh '^chaos: [0-9]' $(CARGO) test --locked --test it chaos::short -- --nocapture --exact
+	@FAULT="$(FAULT)" RUNS=$(RUNS) SEED=$(SEED) LANES=$(LANES) bash .ci/last_line.sh '^chaos: [0-9]' $(CARGO) test --locked --test it chaos::short -- --nocapture --exact
 
 replay: setup-run ## Meter a job trace on a private stack: TRACE=FILE
 	@test -f "$(TRACE)" || { echo "make replay TRACE=FILE: no such file: '$(TRACE)'" >&2; exit 2; }

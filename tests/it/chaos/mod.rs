@@ -36,7 +36,7 @@ impl fmt::Debug for Broken {
 }
 
 /// RUNS (default: the first faults once each; from 200 on at least 20 of each) from SEED: `make chaos` sets both. FAULT, a part of a name:
-/// only that one. FIRST=1: ends at the first finding.
+/// only that one. FIRST=1: ends at the first finding. LANES: so many runs at once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn short() -> Result<(), Broken> {
     let plan = run::Plan {
@@ -44,13 +44,14 @@ async fn short() -> Result<(), Broken> {
         seed: from_environment("SEED", 7),
         only: std::env::var("FAULT").unwrap_or_default(),
         first: from_environment("FIRST", 0) > 0,
+        lanes: from_environment("LANES", 1),
     };
     let again = format!(
         "SEED={} RUNS={} FAULT={:?}",
         plan.seed, plan.runs, plan.only
     );
     println!("chaos: {again}");
-    let table = run::all(&plan).await;
+    let table = run::all(plan).await;
     println!("{table}");
     if table.is_as_promised() {
         return Ok(());

@@ -2,9 +2,10 @@
 
 use std::{
     any::Any,
+    collections::HashMap,
     panic::AssertUnwindSafe,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -19,7 +20,7 @@ use tokio::{
 use super::{
     client::Client,
     clocks, dials,
-    fault::{Effect, Sort},
+    fault::{Effect, Fault, Sort},
     journal::{Answers, Journal},
     strike::{Hand, Struck},
     table::Table,
@@ -55,82 +56,129 @@ pub struct Plan {
     pub only: String,
     /// Ends at the first finding.
     pub first: bool,
+    /// Runs at once, each on a Postgres of its own.
+    pub lanes: u64,
 }
 
-impl Plan {
-    fn is_done(&self, done: u64, table: &Table) -> bool {
-        let share = self.runs < LONG || table.fewest_runs(&self.only) >= SHARE;
-        (done >= self.runs && share) || (self.first && !table.is_as_promised())
+/// A run to do.
+struct Next {
+    sort: &'static Sort,
+    seed: u64,
+}
+
+/// All runs, done and under way.
+struct Series {
+    plan: Plan,
+    table: Table,
+    given: u64,
+    /// Of each fault, since it last had an effect.
+    void: HashMap<Fault, u64>,
+}
+
+impl Series {
+    /// The least used fault; none when what is under way will be enough.
+    fn next(&mut self) -> Option<Next> {
+        let Plan { runs, ref only, .. } = self.plan;
+        let share = runs < LONG || self.table.fewest_runs(only) >= SHARE;
+        let found = self.plan.first && !self.table.is_as_promised();
+        if (self.table.begun() >= runs && share) || found {
+            return None;
+        }
+        self.given += 1;
+        let sort = self.table.begin(only);
+        let seed = self
+            .plan
+            .seed
+            .wrapping_mul(1_000_003)
+            .wrapping_add(self.given);
+        Some(Next { sort, seed })
+    }
+
+    /// What is found counts, whatever the fault did.
+    fn came(&mut self, Next { sort, seed }: Next, came: &Came) {
+        let (name, verdict, recovered) = (sort.name, &came.verdict, came.recovered);
+        if came.effect || verdict.is_broken(sort.applied) {
+            let number = self.table.ended();
+            println!("{number}: {name} (run {seed}): {verdict}, recovered in {recovered:?}");
+            self.table.add(sort, seed, verdict, recovered);
+            self.void.remove(&sort.fault);
+            return;
+        }
+        println!("-: {name} (run {seed}): no effect");
+        let void = self.void.entry(sort.fault).or_default();
+        *void += 1;
+        if *void < VOID_MAX {
+            self.table.void(sort.fault);
+        } else {
+            *void = 0;
+            self.table.failed(sort, "shows no effect");
+        }
+    }
+
+    fn failed(&mut self, Next { sort, seed }: Next, why: &str, logs: &Path) {
+        let why = format!("(run {seed}): {why}, logs in {}", logs.display());
+        println!("{}: {} {why}", self.table.ended(), sort.name);
+        self.table.failed(sort, &why);
     }
 }
 
 /// The least used fault first.
-pub async fn all(plan: &Plan) -> Table {
-    let mut table = Table::default();
-    // Each run has a database of its own in it.
-    let mut postgres = support::own_postgres("chaos").await;
+pub async fn all(plan: Plan) -> Table {
+    let thick = plan.runs >= LONG && !plan.first;
+    let lanes = plan.lanes;
     let made = support::scratch("chaos-library");
     let library = dials::library(&made);
-    let mut folders = vec![postgres.dir().to_path_buf(), made];
-    let (mut done, mut void) = (0, 0);
-    for try_no in 1.. {
-        if plan.is_done(done, &table) {
-            break;
-        }
-        let sort = table.least_used(&plan.only);
-        let name = sort.name;
-        let run_seed = plan.seed.wrapping_mul(1_000_003).wrapping_add(try_no);
+    let series = Mutex::new(Series {
+        plan,
+        table: Table::default(),
+        given: 0,
+        void: HashMap::new(),
+    });
+    let at_once = (0..lanes).map(|_| lane(&series, &library));
+    let folders = futures_util::future::join_all(at_once).await;
+    for folder in folders.into_iter().flatten().chain([made]) {
+        // A folder that stays behind is only untidy.
+        let _ = std::fs::remove_dir_all(folder);
+    }
+    let mut table = series.into_inner().expect("no lane panicked").table;
+    if thick {
+        table.must_be_thick();
+    }
+    table
+}
+
+/// One run after the other. Answers what it leaves behind.
+async fn lane(series: &Mutex<Series>, library: &Path) -> Vec<PathBuf> {
+    // Each run has a database of its own in it.
+    let mut postgres = support::own_postgres("chaos").await;
+    let mut folders = vec![postgres.dir().to_path_buf()];
+    let of = || series.lock().expect("no lane panicked");
+    loop {
+        let Some(next) = of().next() else { break };
         let folder = support::scratch("chaos");
-        let running = one(postgres, sort, run_seed, folder.clone(), &library);
+        let running = one(postgres, next.sort, next.seed, folder.clone(), library);
         // Where it panics the other runs go on.
         let ended = match timeout(HANGS, AssertUnwindSafe(running).catch_unwind()).await {
             Ok(Ok(ended)) => Ok(ended),
             Ok(Err(panic)) => Err(said(&*panic)),
             Err(_) => Err(format!("no end within {HANGS:?}")),
         };
-        let (back, came) = match ended {
-            Ok(ended) => ended,
+        postgres = match ended {
+            Ok((back, came)) => {
+                of().came(next, &came);
+                back
+            }
             Err(why) => {
-                let why = format!("(run {run_seed}): {why}, logs in {}", folder.display());
-                println!("{done}: {name} {why}");
-                table.failed(sort, &why);
+                of().failed(next, &why, &folder);
                 // The old one ends with the run that held it.
-                postgres = support::own_postgres("chaos").await;
-                folders.push(postgres.dir().to_path_buf());
-                (done, void) = (done + 1, 0);
-                continue;
+                let fresh = support::own_postgres("chaos").await;
+                folders.push(fresh.dir().to_path_buf());
+                fresh
             }
         };
-        postgres = back;
-        let Came {
-            verdict,
-            recovered,
-            effect,
-        } = came;
-        // What is found counts, whatever the fault did.
-        if effect || verdict.is_broken(sort.applied) {
-            println!("{done}: {name} (run {run_seed}): {verdict}, recovered in {recovered:?}");
-            table.add(sort, run_seed, &verdict, recovered);
-            (done, void) = (done + 1, 0);
-        } else {
-            println!("-: {name} (run {run_seed}): no effect");
-            table.void(sort.fault);
-            void += 1;
-            if void == VOID_MAX {
-                table.failed(sort, "shows no effect");
-                (done, void) = (done + 1, 0);
-            }
-        }
-    }
-    if plan.runs >= LONG && !plan.first {
-        table.must_be_thick();
     }
     postgres.stop().await.expect("Postgres stops");
-    for folder in folders {
-        // A folder that stays behind is only untidy.
-        let _ = std::fs::remove_dir_all(folder);
-    }
-    table
+    folders
 }
 
 /// What somebody panicked with.

@@ -17,7 +17,9 @@ const ROLLED_BACK_MIN: u64 = 20;
 
 #[derive(Default)]
 struct Row {
+    /// Ended, and not void.
     runs: u64,
+    under_way: u64,
     void: u64,
     acknowledged: u64,
     rolled_back: u64,
@@ -35,18 +37,38 @@ pub struct Table {
 }
 
 impl Table {
-    /// The fault that has had the fewest runs, of those that `only` names.
-    pub fn least_used(&self, only: &str) -> &'static Sort {
-        let runs = |sort: &&Sort| self.rows.get(&sort.fault).map_or(0, |row| row.runs);
+    /// The fault that has had the fewest runs, those under way counted, of those that `only` names.
+    fn least_used(&self, only: &str) -> &'static Sort {
         Sort::named(only)
-            .min_by_key(runs)
+            .min_by_key(|sort| self.begun_of(sort.fault))
             .unwrap_or_else(|| panic!("no fault's name contains {only:?}"))
+    }
+
+    fn begun_of(&self, fault: Fault) -> u64 {
+        let row = self.rows.get(&fault);
+        row.map_or(0, |row| row.runs + row.under_way)
     }
 
     /// Of the fault that has had the fewest, among those whose name contains `only`.
     pub fn fewest_runs(&self, only: &str) -> u64 {
-        let least = self.least_used(only).fault;
-        self.rows.get(&least).map_or(0, |row| row.runs)
+        self.begun_of(self.least_used(only).fault)
+    }
+
+    /// Runs that have ended.
+    pub fn ended(&self) -> u64 {
+        self.sum(|row| row.runs)
+    }
+
+    /// Runs that have ended or are under way.
+    pub fn begun(&self) -> u64 {
+        self.sum(|row| row.runs + row.under_way)
+    }
+
+    /// One more of the least used, under way until it is `void`, `failed` or added.
+    pub fn begin(&mut self, only: &str) -> &'static Sort {
+        let sort = self.least_used(only);
+        self.rows.entry(sort.fault).or_default().under_way += 1;
+        sort
     }
 
     /// A long series in which little happened proves little.
@@ -59,27 +81,36 @@ impl Table {
             }
         }
         for sort in thin {
-            self.failed(sort, "took too little back");
+            self.finding(sort, "took too little back");
         }
         if self.sum(|row| row.acknowledged) < ACKNOWLEDGED_MIN {
-            self.failed(&ALL[0], "and all others had too few acknowledgements");
+            self.finding(&ALL[0], "and all others had too few acknowledgements");
         }
     }
 
     pub fn void(&mut self, fault: Fault) {
-        self.rows.entry(fault).or_default().void += 1;
+        let row = self.rows.entry(fault).or_default();
+        row.under_way -= 1;
+        row.void += 1;
     }
 
     /// A run that did not come to a verdict keeps no promise.
     pub fn failed(&mut self, sort: &Sort, why: &str) {
         let row = self.rows.entry(sort.fault).or_default();
+        row.under_way -= 1;
         row.runs += 1;
-        row.mismatched += 1;
+        self.finding(sort, why);
+    }
+
+    /// A promise of the series that no run alone can keep.
+    pub fn finding(&mut self, sort: &Sort, why: &str) {
+        self.rows.entry(sort.fault).or_default().mismatched += 1;
         self.findings.push(format!("{} {why}", sort.name));
     }
 
     pub fn add(&mut self, sort: &Sort, seed: u64, verdict: &Verdict, recovered: Duration) {
         let row = self.rows.entry(sort.fault).or_default();
+        row.under_way -= 1;
         row.runs += 1;
         row.acknowledged += verdict.acknowledged;
         row.rolled_back += verdict.rolled_back;

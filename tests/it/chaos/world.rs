@@ -37,6 +37,7 @@ pub struct World {
     pub proxy: Proxy,
     pub postgres: PostgresServer,
     pub postgres_url: String,
+    database: String,
     pub processes: [Process; 2],
     pub accounts: Arc<Vec<String>>,
     pub folder: PathBuf,
@@ -93,12 +94,22 @@ impl World {
             proxy,
             postgres,
             postgres_url,
+            database: name,
             processes: [one, other],
             accounts: Arc::new(accounts),
             folder,
         };
         world.fund().await;
         world
+    }
+
+    async fn query_postgres(&self, sql: &str) -> Result<(), tokio_postgres::Error> {
+        let (client, connection) =
+            tokio_postgres::connect(&self.postgres.url_of("postgres"), NoTls).await?;
+        let driver = tokio::spawn(connection);
+        let done = client.batch_execute(sql).await;
+        driver.abort();
+        done
     }
 
     pub fn doors(&self) -> Doors {
@@ -282,6 +293,10 @@ impl World {
         if !keep {
             // A folder that stays behind is only untidy.
             let _ = std::fs::remove_dir_all(&self.folder);
+            // A Postgres that was killed looks at every file of every database before it serves again.
+            let drop = format!("drop database {} with (force)", self.database);
+            let gone = self.query_postgres(&drop).await;
+            gone.expect("the run's database goes");
         }
         self.postgres
     }
