@@ -39,7 +39,7 @@ setup-run:
 # --- check -----------------------------------------------------------------------------------------------------------
 
 .PHONY: check lint format clippy doc proto test chart sabotage-check fmt
-check: lint test sabotage-check ## All that CI runs: format, clippy, docs, proto lint, tests, chart, sabotage patches
+check: lint sabotage-check test ## All that CI runs: format, clippy, docs, proto lint, sabotage patches, tests, chart
 	@echo "make check: all passed"
 
 lint: format clippy doc proto ## Format, clippy, docs and proto lint, warnings denied
