@@ -5,7 +5,8 @@ use std::sync::Arc;
 use holdbook::{
     app::Service,
     proto::{
-        GetBalanceRequest, ReserveRequest, account_service_client::AccountServiceClient,
+        ExtendRequest, GetBalanceRequest, ReserveRequest,
+        account_service_client::AccountServiceClient,
         metering_service_client::MeteringServiceClient,
     },
     telemetry::Metrics,
@@ -97,4 +98,46 @@ async fn the_same_through_three_services() {
     for service in services {
         service.stop().await.expect("a graceful stop");
     }
+}
+
+/// Each call is judged by the settings of the service that it came through, whichever called before.
+#[tokio::test(flavor = "multi_thread")]
+async fn two_services_with_settings_of_their_own() {
+    let stack = Stack::start(&[]).await;
+    let short = ["--max-ttl=1h", "--max-lifetime=1h"];
+    let config = config(&stack.redis.url(), &stack.postgres_url, &short);
+    let other = Service::start(&config, Metrics::local().expect("metrics"))
+        .await
+        .expect("a further service");
+    let channels = [stack.channel(), channel_to(other.address())];
+    fund(&channels[0], ACCOUNT, "1000").await;
+    let reserve = ReserveRequest {
+        account_id: ACCOUNT.into(),
+        hold_id: "long".into(),
+        amount: "7".into(),
+        ..ReserveRequest::default()
+    };
+    let mut metering = MeteringServiceClient::new(channels[0].clone());
+    metering.reserve(reserve).await.expect("a hold");
+    for turn in 0..3 {
+        for (channel, lasts) in channels.iter().zip([true, false]) {
+            let extend = ExtendRequest {
+                account_id: ACCOUNT.into(),
+                hold_id: "long".into(),
+                extend_id: format!("{turn}-{lasts}"),
+                ttl: Some(prost_types::Duration {
+                    seconds: 3600,
+                    nanos: 0,
+                }),
+                ..ExtendRequest::default()
+            };
+            let said = MeteringServiceClient::new(channel.clone())
+                .extend(extend)
+                .await;
+            let code = said.err().map(|status| status.code());
+            let expected = (!lasts).then_some(tonic::Code::InvalidArgument);
+            assert_eq!(code, expected, "turn {turn}");
+        }
+    }
+    other.stop().await.expect("a graceful stop");
 }
