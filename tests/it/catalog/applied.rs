@@ -227,31 +227,17 @@ async fn creatify_07_a_new_price_holds_from_its_instant_on() {
     );
 
     let cost = async || shop.prices.cost("url_to_video 61", "", false).await;
+    let in_force = async || {
+        let found = shop.prices.catalog(0).await.expect("one in force");
+        found.catalog.expect("it").version
+    };
     assert_eq!(cost().await, "15");
     shop.advance(3599).await;
     assert_eq!(cost().await, "15");
-    assert_eq!(
-        shop.prices
-            .catalog(0)
-            .await
-            .expect("one in force")
-            .catalog
-            .expect("it")
-            .version,
-        1
-    );
+    assert_eq!(in_force().await, 1);
     shop.advance(1).await;
     assert_eq!(cost().await, "18");
-    assert_eq!(
-        shop.prices
-            .catalog(0)
-            .await
-            .expect("one in force")
-            .catalog
-            .expect("it")
-            .version,
-        2
-    );
+    assert_eq!(in_force().await, 2);
     // The old price is still there for holds that were made with it.
     let request = QuoteRequest {
         usage: usage("url_to_video 61"),
