@@ -137,6 +137,7 @@ async fn execute(
                     "{era:?} was named, Redis is at epoch {theirs:?}, open {open:?}"
                 )));
             }
+            BatchReply::CutShort(why) => return Err(HoldsError::CutShort(why)),
             BatchReply::Failed(why) => return Err(HoldsError::Bug(why)),
         }
     }

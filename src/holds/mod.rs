@@ -45,7 +45,10 @@ pub enum HoldsError {
     /// Nothing was done: the partition is closed, or at another epoch.
     #[error("the partition is fenced: {0}")]
     Fenced(String),
-    /// A defect; nothing was done, or the partition was closed.
+    /// It refused a write in the middle of a call; what the call did is decided by a recovery.
+    #[error("Redis refused a write: {0}")]
+    CutShort(String),
+    /// A defect; nothing was done.
     #[error("the program in Redis failed: {0}")]
     Bug(String),
 }
@@ -215,7 +218,10 @@ impl Holds {
             return partition.replayer.run(operation).await;
         }
         let answer = partition.executor.run(operation).await;
-        if matches!(answer, Err(HoldsError::Fenced(_) | HoldsError::Bug(_))) {
+        if matches!(
+            answer,
+            Err(HoldsError::Fenced(_) | HoldsError::CutShort(_) | HoldsError::Bug(_))
+        ) {
             partition.suspicion.notify_one();
         }
         answer

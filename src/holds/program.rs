@@ -49,7 +49,9 @@ pub enum BatchReply {
         /// `1` if open.
         open: String,
     },
-    /// The program failed.
+    /// Redis refused a write after others were made.
+    CutShort(String),
+    /// The program failed before its first write.
     Failed(String),
 }
 
@@ -147,6 +149,7 @@ impl BatchReply {
                 epoch: text(),
                 open: text(),
             }),
+            "BROKEN" => Ok(Self::CutShort(text())),
             other => Ok(Self::Failed(format!("{other}: {}", text()))),
         }
     }

@@ -137,7 +137,8 @@ pub fn failed(error: &MemoryError) -> Status {
             )
             .status()
         }
-        MemoryError::Holds(HoldsError::Unavailable(_)) | MemoryError::Ledger(_) => {
+        MemoryError::Holds(HoldsError::Unavailable(_) | HoldsError::CutShort(_))
+        | MemoryError::Ledger(_) => {
             tracing::warn!(%error, "a store did not answer");
             Refusal::new(
                 ErrorReason::StoreUnavailable,

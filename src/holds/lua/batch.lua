@@ -200,7 +200,7 @@ local function run()
   -- ================= From here on nothing is decided. =================
   local written, why = pcall(write_batch, next_n, changed, concat(images), concat(spent))
   if not written then
-    call('HSET', KEYS[1], 'open', '0') -- half-written: recovery discards it
+    pcall(call, 'HSET', KEYS[1], 'open', '0') -- half-written: recovery discards it, also where this is refused, too
     return { 'BROKEN', tostring(type(why) == 'table' and why.err or why) }
   end
   return head

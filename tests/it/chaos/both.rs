@@ -12,6 +12,9 @@ use super::{
 /// A process that is away for longer is not waited for: what it acknowledged is then taken for lost, and its ends are booked.
 const RETURNS: Duration = Duration::from_secs(15);
 
+/// What only a publication says to Redis.
+const PUBLICATION: &str = "redis.call('HSET', KEYS[1], 'ledger_n', ARGV[2])";
+
 impl Hand<'_> {
     /// For a while nobody serves; the one that was stopped finds things as they were, the other starts anew.
     pub async fn kill_while_other_stopped(&mut self) -> bool {
@@ -63,5 +66,23 @@ impl Hand<'_> {
         let (before, epoch) = (self.answers.count(), self.world.epoch().await);
         let again = self.flush("FLUSHALL").await;
         (before, epoch, first && seen && again)
+    }
+
+    /// A relay tells Redis how far the ledger is, and the network delivers that only when Redis has been emptied and goes on in a new era,
+    /// whose entries have the same numbers. What is acknowledged from then on must still come back when Redis is emptied once more.
+    pub async fn publish_late(&mut self) -> (u64, i64) {
+        let port = self.world.redis.port();
+        // The number that is told must be one that the new era does not reach soon.
+        self.acknowledged(400, 200).await;
+        self.world.proxy.keep_back(PUBLICATION).await;
+        self.flush("FLUSHALL").await;
+        self.world.opened().await;
+        let _behind = self.world.behind(port).await;
+        self.world.proxy.deliver().await;
+        // Who has to ask the ledger waits for it, in the end everybody.
+        self.any(40, 40).await;
+        let (before, epoch) = (self.answers.count(), self.world.epoch().await);
+        self.flush("FLUSHALL").await;
+        (before, epoch)
     }
 }

@@ -29,6 +29,8 @@ pub enum Fault {
     RelayCut,
     RedisAndServingKilled,
     FlushedTwice,
+    PublicationLate,
+    CallCutShort,
 }
 
 /// Whether the promise lets an acknowledged APPLIED operation be lost.
@@ -171,5 +173,13 @@ pub const ALL: &[Sort] = &{
             RolledBack,
             Kept,
         ),
+        sort(
+            PublicationLate,
+            "a relay's publication delivered after a FLUSHALL, and FLUSHALL again",
+            RolledBack,
+            Kept,
+        ),
+        // An operator's slip in Redis' access list: some of a call's writes are made, then one is refused.
+        sort(CallCutShort, "writes refused in mid-call", NewEra, Kept),
     ]
 };

@@ -36,6 +36,18 @@ pub enum Which {
     Half,
 }
 
+/// A request that the network delivers late, long after its caller has given up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Late {
+    None,
+    /// The next one with these words in it.
+    Awaited(&'static str),
+    /// Kept back on this connection.
+    OnItsWay(u64),
+    Due(u64),
+    Answered,
+}
+
 struct Shared {
     target: AtomicU16,
     connections: AtomicU64,
@@ -43,6 +55,7 @@ struct Shared {
     swallowed: watch::Sender<u64>,
     wire: watch::Sender<Wire>,
     hang_up: watch::Sender<Which>,
+    late: watch::Sender<Late>,
 }
 
 pub struct Proxy {
@@ -63,6 +76,7 @@ impl Proxy {
             swallowed: watch::Sender::new(0),
             wire: watch::Sender::new(Wire::Whole),
             hang_up: watch::Sender::new(Which::All),
+            late: watch::Sender::new(Late::None),
         });
         let accepting = tokio::spawn(accept(listener, Arc::clone(&shared)));
         Self {
@@ -85,6 +99,23 @@ impl Proxy {
         self.shared.hang_up.send_replace(which);
     }
 
+    /// Waits until the network has a request with these words in it, and keeps it.
+    pub async fn keep_back(&self, words: &'static str) {
+        self.shared.late.send_replace(Late::Awaited(words));
+        self.shared
+            .is_late(|late| matches!(late, Late::OnItsWay(_)))
+            .await;
+    }
+
+    /// Delivers what was kept back, and waits for the answer to it.
+    pub async fn deliver(&self) {
+        self.shared.late.send_modify(|late| match late {
+            Late::OnItsWay(number) => *late = Late::Due(*number),
+            other => panic!("nothing is kept back: {other:?}"),
+        });
+        self.shared.is_late(|late| late == Late::Answered).await;
+    }
+
     /// Cuts until something was lost so often.
     pub async fn cut(&self, wire: Wire, times: u64) {
         let mut swallowed = self.shared.swallowed.subscribe();
@@ -96,6 +127,41 @@ impl Proxy {
             .expect("the counter lives");
         self.shared.wire.send_replace(Wire::Whole);
     }
+}
+
+impl Shared {
+    async fn is_late(&self, wanted: impl Fn(Late) -> bool) {
+        let mut late = self.late.subscribe();
+        let came = late.wait_for(|late| wanted(*late)).await;
+        came.expect("it lives as long as this");
+    }
+
+    /// Whether a request in a connection's hand is the one that is to be late.
+    fn keeps(&self, number: u64, request: &[u8]) -> bool {
+        self.late.send_if_modified(|late| {
+            let kept = matches!(late, Late::Awaited(words) if contains(request, words));
+            if kept {
+                *late = Late::OnItsWay(number);
+            }
+            kept
+        })
+    }
+
+    /// A connection has an answer in hand.
+    fn answered(&self, number: u64) {
+        self.late.send_if_modified(|late| {
+            let due = *late == Late::Due(number);
+            if due {
+                *late = Late::Answered;
+            }
+            due
+        });
+    }
+}
+
+fn contains(bytes: &[u8], words: &str) -> bool {
+    let mut windows = bytes.windows(words.len());
+    windows.any(|window| window == words.as_bytes())
 }
 
 impl Drop for Proxy {
@@ -133,8 +199,8 @@ async fn carry(client: TcpStream, shared: Arc<Shared>) {
         }
     };
     tokio::select! {
-        _ = copy(from_client, to_server, &shared, Wire::CutBeforeServer) => {}
-        _ = copy(from_server, to_client, &shared, Wire::CutAfterServer) => {}
+        _ = copy(from_client, to_server, (&shared, number), Wire::CutBeforeServer) => {}
+        _ = copy(from_server, to_client, (&shared, number), Wire::CutAfterServer) => {}
         () = told => {}
     }
 }
@@ -142,7 +208,7 @@ async fn carry(client: TcpStream, shared: Arc<Shared>) {
 async fn copy(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
-    shared: &Shared,
+    (shared, number): (&Shared, u64),
     cut: Wire,
 ) -> io::Result<()> {
     let mut bytes = vec![0; 64 * 1024];
@@ -154,6 +220,15 @@ async fn copy(
         if *shared.wire.borrow() == cut {
             shared.swallowed.send_modify(|count| *count += 1);
             return Ok(());
+        }
+        if cut == Wire::CutAfterServer {
+            shared.answered(number);
+        } else if shared.keeps(number, &bytes[..read]) {
+            shared.is_late(|late| late == Late::Due(number)).await;
+            to.write_all(&bytes[..read]).await?;
+            // Its caller has hung up long ago, which would end the connection before the answer.
+            shared.is_late(|late| late == Late::Answered).await;
+            continue;
         }
         to.write_all(&bytes[..read]).await?;
     }

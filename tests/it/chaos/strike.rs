@@ -138,6 +138,11 @@ impl Hand<'_> {
                 (before, epoch, seen) = self.flush_twice().await;
                 seen
             }
+            Fault::PublicationLate => {
+                (before, epoch) = self.publish_late().await;
+                true
+            }
+            Fault::CallCutShort => self.cut_calls_short().await,
         };
         Struck {
             before,
@@ -249,6 +254,25 @@ impl Hand<'_> {
         keys.truncate(most);
         let deleted: usize = server::says(port, &format!("DEL {}", keys.join(" "))).await;
         deleted > 0 && deleted == keys.len()
+    }
+
+    /// One command of the program's is forbidden for a while, until calls were refused by it.
+    async fn cut_calls_short(&mut self) -> bool {
+        let (port, command) = (
+            self.world.redis.port(),
+            self.dice.pick(&["set", "hset", "xadd"]),
+        );
+        let _: String = server::says(port, &format!("ACL SETUSER default -{command}")).await;
+        let refused = || async {
+            let log: Vec<redis::Value> = server::says(port, "ACL LOG").await;
+            !log.is_empty()
+        };
+        while !refused().await {
+            time::sleep(LOOK).await;
+        }
+        self.any(10, 50).await;
+        let _: String = server::says(port, &format!("ACL SETUSER default +{command}")).await;
+        true
     }
 
     async fn cut(&mut self, wire: Wire) -> bool {
