@@ -1,6 +1,11 @@
 //! The service in this process: the order in which it starts, and the order in which it stops.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{Arc, atomic::AtomicI64},
+    time::Duration,
+};
 
 use tokio::{
     net::TcpListener,
@@ -212,6 +217,7 @@ impl Service {
             max_lifetime: micros(config.max_lifetime),
         };
         let core = Core {
+            clock_seen: AtomicI64::new(0),
             memory: memory.clone(),
             ledger: ledger.clone(),
             catalogs: catalogs.clone(),

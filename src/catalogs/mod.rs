@@ -119,7 +119,18 @@ impl Catalogs {
         self.read(self.head_at(now)?).await
     }
 
-    /// The same, but for what it says.
+    /// The same, and when another takes its place, as far as this process knows.
+    ///
+    /// # Errors
+    /// None is, or it cannot be had.
+    pub async fn in_force(&self, now: Micros) -> Result<(Version, Option<Micros>), CatalogsError> {
+        let head = self.head_at(now)?;
+        let next = self.known(|known| known.numbered(head.version + 1));
+        let until = next.map(|next| next.effective_at);
+        Ok((self.read(head).await?, until))
+    }
+
+    /// The same as `at`, but for what it says.
     ///
     /// # Errors
     /// None is in force.

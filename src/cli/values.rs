@@ -6,7 +6,7 @@ use clap::Args;
 use jiff::{Span, SpanRelativeTo, Timestamp};
 use tonic::Status;
 
-use crate::proto::Durability;
+use crate::proto::{Durability, UsageItem};
 
 /// Which server.
 #[derive(Args, Clone, Debug)]
@@ -98,6 +98,29 @@ pub fn label(text: &str) -> Result<(String, String), String> {
         .filter(|(key, _)| !key.is_empty())
         .map(|(key, value)| (key.to_owned(), value.to_owned()))
         .ok_or_else(|| "a label, such as project=moon".to_owned())
+}
+
+/// An item of a usage, such as `render 45 resolution=hd`.
+pub fn item(text: &str) -> Result<UsageItem, String> {
+    let form = || "an item, such as 'render 45 resolution=hd'".to_owned();
+    let mut words = text.split_whitespace();
+    let (Some(meter), Some(quantity)) = (words.next(), words.next()) else {
+        return Err(form());
+    };
+    let mut item = UsageItem {
+        meter: meter.to_owned(),
+        quantity: quantity.to_owned(),
+        ..UsageItem::default()
+    };
+    for word in words {
+        let (name, value) = label(word).map_err(|_| form())?;
+        if name == "price" {
+            item.price = Some(value);
+        } else {
+            item.attributes.insert(name, value);
+        }
+    }
+    Ok(item)
 }
 
 #[cfg(test)]

@@ -47,6 +47,15 @@ pub enum Method {
     Charge,
 }
 
+/// A usage in place of an amount. The amount beside it, and the version, are what it came to: they are not compared (I2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Usage {
+    /// What was sent, by a hash.
+    pub digest: [u8; 16],
+    /// The catalog's version that it is priced by; 0: by none.
+    pub version: u32,
+}
+
 /// What the caller sent to make the hold; compared when the id comes again (I3).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HoldRequest {
@@ -54,6 +63,8 @@ pub struct HoldRequest {
     pub method: Method,
     /// Credits asked for.
     pub amount: Credits,
+    /// What they are the price of; none where the caller named them.
+    pub usage: Option<Usage>,
     /// Time to live as sent, in microseconds.
     pub ttl: Option<Micros>,
     /// A commit above the hold is refused (H8).

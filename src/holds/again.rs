@@ -1,7 +1,7 @@
 //! An event of the stream as the call that made it, so that it can be made again.
 
 use super::{
-    operation::{Caller, GrantRequest, Operation, Verb},
+    operation::{Caller, GrantRequest, NEVER_IN_FORCE, Operation, Verb},
     packed::{self, Outcome},
     wire::{Malformed, Reader},
 };
@@ -131,12 +131,14 @@ fn of_hold(fact: &Fact, of: &HoldFact, sent: &[u8]) -> Result<Verb, Malformed> {
             amount: given(r.int(7)?),
         },
         Fact::Commit(_) => {
-            let (flags, amount, commit_id) = (r.byte()?, r.int(7)?, r.text()?);
+            let commit = packed::commit(sent)?;
             Verb::Commit {
                 hold_id,
-                amount: given(amount).filter(|_| flags & 1 == 0),
-                last: flags & 2 != 0,
-                commit_id,
+                amount: commit.amount,
+                usage: commit.usage,
+                last: commit.last,
+                commit_id: commit.commit_id,
+                in_force: NEVER_IN_FORCE,
             }
         }
         Fact::Release(_) => Verb::Release { hold_id },
@@ -154,6 +156,7 @@ fn of_hold(fact: &Fact, of: &HoldFact, sent: &[u8]) -> Result<Verb, Malformed> {
             request: of.hold.request.clone(),
             ttl: of.hold.expires_at - of.hold.created_at,
             validate_only: false,
+            in_force: NEVER_IN_FORCE,
         },
     })
 }

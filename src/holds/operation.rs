@@ -5,7 +5,7 @@ use crate::domain::{
     account::Micros,
     credits::Credits,
     grant::{GrantKind, Rollover},
-    hold::HoldRequest,
+    hold::{HoldRequest, Usage},
 };
 
 /// Who asks, and under which trace.
@@ -59,6 +59,11 @@ pub struct GrantRequest {
     pub sent: Vec<u8>,
 }
 
+/// The time in which a version of the catalog is in force: from, until. A usage counts as priced by it within.
+pub type InForce = (Micros, Micros);
+/// Of a usage that is not priced, or by a version for its own sake.
+pub const NEVER_IN_FORCE: InForce = (0, 0);
+
 /// What to do.
 #[expect(
     missing_docs,
@@ -101,6 +106,7 @@ pub enum Verb {
         request: HoldRequest,
         ttl: Micros,
         validate_only: bool,
+        in_force: InForce,
     },
     /// Move the expiry, add credits.
     Extend {
@@ -113,8 +119,10 @@ pub enum Verb {
     Commit {
         hold_id: String,
         amount: Option<Credits>,
+        usage: Option<Usage>,
         last: bool,
         commit_id: String,
+        in_force: InForce,
     },
     /// Let go.
     Release { hold_id: String },
@@ -322,11 +330,13 @@ impl Operation {
                 request,
                 ttl,
                 validate_only,
+                in_force,
                 ..
             } => {
                 w.int(7, *ttl)
                     .byte(u8::from(*validate_only))
                     .blob(&packed::pack_hold_request(request));
+                pack_in_force(w, request.usage, *in_force);
             }
             Verb::Extend {
                 extend_id,
@@ -339,18 +349,14 @@ impl Operation {
             }
             Verb::Commit {
                 amount,
+                usage,
                 last,
                 commit_id,
+                in_force,
                 ..
             } => {
-                let flags = u8::from(amount.is_none()) + 2 * u8::from(*last);
-                w.blob(
-                    &Writer::default()
-                        .byte(flags)
-                        .int(7, amount.map_or(0, Credits::micro))
-                        .text(commit_id)
-                        .0,
-                );
+                w.blob(&packed::pack_commit(*amount, *usage, *last, commit_id));
+                pack_in_force(w, *usage, *in_force);
             }
             Verb::Charge { request, .. } => {
                 w.blob(&packed::pack_hold_request(request));
@@ -362,6 +368,12 @@ impl Operation {
                     .blob(&Writer::default().int(7, amount.micro()).0);
             }
         }
+    }
+}
+
+fn pack_in_force(w: &mut Writer, usage: Option<Usage>, (from, until): InForce) {
+    if usage.is_some() {
+        w.int(7, from).int(7, until);
     }
 }
 

@@ -17,7 +17,7 @@ use crate::{
     holds::{
         again::Again,
         operation::{Operation, Replay, Verb},
-        packed::{Answer, NEVER, Outcome, pack_hold_request},
+        packed::{Answer, NEVER, Outcome, commit, pack_hold_request},
     },
     ledger::Cursor,
 };
@@ -192,18 +192,28 @@ fn resolved(
             replay.instant = outcome?.a;
             replay.before = less(replay.before, replay.amount);
         }
-        Verb::Commit { last, .. } => {
+        Verb::Commit {
+            amount,
+            usage,
+            last,
+            ..
+        } => {
             replay.amount = charged(moves);
+            if let Some(usage) = usage {
+                // Priced anew, a repeat may name another version than the one that was charged by.
+                let first = commit(&outcome?.sent).ok()?;
+                (*amount, *usage) = (first.amount, first.usage?);
+            }
             if *last {
                 replay.before = hold?.request.amount;
             } else {
                 replay.before += replay.amount;
             }
         }
+        Verb::Reserve { request, .. } => *request = hold?.request.clone(),
         Verb::CreateAccount { .. }
         | Verb::CloseAccount
         | Verb::Revoke { .. }
-        | Verb::Reserve { .. }
         | Verb::Release { .. }
         | Verb::Charge { .. }
         | Verb::Refund { .. } => {}

@@ -1,6 +1,9 @@
 //! What every handler does: run an operation, wait for the durability asked for, turn what went wrong into a status.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::AtomicI64},
+    time::Duration,
+};
 
 use tonic::{Request, Status};
 
@@ -44,6 +47,8 @@ pub struct Core {
     pub ledger: Ledger,
     /// Prices.
     pub catalogs: Catalogs,
+    /// Redis' clock when a usage was last priced by it; 0: not yet.
+    pub clock_seen: AtomicI64,
     /// For the clock.
     pub holds: Holds,
     /// How far the ledger is.

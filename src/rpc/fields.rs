@@ -8,6 +8,7 @@ use tonic_types::FieldViolation;
 use super::status;
 use crate::{
     domain::{account::Micros, credits::Credits},
+    pricing::quote::Problems,
     proto::Durability,
 };
 
@@ -57,7 +58,20 @@ impl Fields {
         if self.0.is_empty() {
             Ok(())
         } else {
-            Err(status::invalid(self.0))
+            Err(self.refusal())
+        }
+    }
+
+    /// The refusal for what was noted.
+    #[must_use]
+    pub fn refusal(self) -> Status {
+        status::invalid(self.0)
+    }
+
+    /// Notes why a usage has no price.
+    pub fn problems(&mut self, Problems(problems): Problems) {
+        for problem in problems {
+            self.violation(&problem.field, problem.what);
         }
     }
 

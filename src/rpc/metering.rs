@@ -8,19 +8,18 @@ use super::{
     core::{Core, Done, caller},
     fields::{Fields, next_page_token},
     reused, status,
+    usage::{Sent, Sum},
     view::{self, BURNED, RETURNED},
 };
 use crate::{
     domain::{
+        credits::Credits,
         event::MoveKind,
         hold::{HoldRequest, HoldState, Method},
     },
     holds::operation::Verb,
     ledger::HoldFilter,
-    proto::{
-        self, Durability, ErrorReason, commit_request::What,
-        metering_service_server::MeteringService,
-    },
+    proto::{self, Durability, ErrorReason, metering_service_server::MeteringService},
 };
 
 /// The shortest ttl: a millisecond.
@@ -40,9 +39,12 @@ impl MeteringService for Metering {
         let mut fields = Fields::default();
         fields.account_id(&r.account_id);
         fields.id("hold_id", &r.hold_id);
+        let sent = Sent::to_reserve(&mut fields, &r);
+        let said = sent.unpriced();
         let made = HoldRequest {
             method: Method::Reserve,
-            amount: fields.amount("amount", &r.amount, true),
+            amount: said.amount.unwrap_or_default(),
+            usage: said.usage,
             ttl: fields.duration("ttl", r.ttl, TTL_MIN, self.0.bounds.max_ttl),
             reject_overage: fields.choice("overage", r.overage, true, "ALLOW or REJECT, or absent")
                 == Some(proto::Overage::Reject),
@@ -52,14 +54,18 @@ impl MeteringService for Metering {
         let durability = fields.durability(r.durability, Durability::Applied);
         fields.finish()?;
         let ttl = made.ttl.unwrap_or(self.0.bounds.default_ttl);
-        let hold_id = r.hold_id.clone();
-        let verb = Verb::Reserve {
-            hold_id,
-            request: made.clone(),
+        let verb = |sum: Sum| Verb::Reserve {
+            hold_id: r.hold_id.clone(),
+            request: HoldRequest {
+                amount: sum.amount.unwrap_or_default(),
+                usage: sum.usage,
+                ..made.clone()
+            },
             ttl,
             validate_only: r.validate_only,
+            in_force: sum.in_force,
         };
-        let done = self.0.ask(&r.account_id, caller, verb).await?;
+        let done = self.0.ask_for((&r.account_id, caller), &sent, verb).await?;
         self.0.instruments.reserve(outcome_name(&done));
         let done = reused::hold(done, &made)?.or_refusal()?;
         let names = self.0.names(&r.account_id, &done).await?;
@@ -131,43 +137,33 @@ impl MeteringService for Metering {
         let mut fields = Fields::default();
         fields.account_id(&r.account_id);
         fields.id("hold_id", &r.hold_id);
-        let amount = match &r.what {
-            Some(What::Amount(amount)) => Some(fields.amount("amount", amount, true)),
-            Some(What::AllHeld(true)) => None,
-            Some(What::AllHeld(false)) => {
-                fields.violation("all_held", "must be true, or absent");
-                None
-            }
-            None => {
-                fields.violation("amount", "is required, or all_held");
-                None
-            }
-        };
+        let sent = Sent::to_commit(&mut fields, r.what.as_ref());
         let last = r.r#final.unwrap_or(true);
         if !last || !r.commit_id.is_empty() {
             fields.id("commit_id", &r.commit_id);
         }
         let durability = fields.durability(r.durability, Durability::Applied);
         fields.finish()?;
-        let commit_id = r.commit_id.clone();
-        let verb = Verb::Commit {
+        let verb = |sum: Sum| Verb::Commit {
             hold_id: r.hold_id.clone(),
-            amount,
+            amount: sum.amount,
+            usage: sum.usage,
             last,
-            commit_id,
+            commit_id: r.commit_id.clone(),
+            in_force: sum.in_force,
         };
-        let done = self.0.ask(&r.account_id, caller, verb).await?;
+        let done = self.0.ask_for((&r.account_id, caller), &sent, verb).await?;
         if done.refused_as(ErrorReason::LateWindowPassed) {
             self.0.instruments.late_commit_refused();
         }
-        let done = reused::commit(done, amount, last, &r.commit_id)?.or_refusal()?;
+        let done = reused::commit(done, &sent.unpriced(), last, &r.commit_id)?.or_refusal()?;
         let names = self.0.names(&r.account_id, &done).await?;
         let moves = done.moves();
         let [charged, overdrawn, absorbed] =
             [&BURNED[..], &[MoveKind::Overdraw], &[MoveKind::Absorb]]
                 .map(|kinds| view::sum(moves, kinds));
         if !done.answer.replayed {
-            let micro = |amount: crate::domain::credits::Credits| amount.micro().unsigned_abs();
+            let micro = |amount: Credits| amount.micro().unsigned_abs();
             self.0
                 .instruments
                 .commit(micro(charged), micro(overdrawn), micro(absorbed));
@@ -240,6 +236,7 @@ impl MeteringService for Metering {
         let made = HoldRequest {
             method: Method::Charge,
             amount: fields.amount("amount", &r.amount, true),
+            usage: None,
             ttl: None,
             reject_overage: false,
             max_commit: None,
@@ -290,7 +287,7 @@ impl MeteringService for Metering {
             .moves()
             .iter()
             .filter(|m| m.kind == MoveKind::Refund && m.grant_no == 0);
-        let to_debt: crate::domain::credits::Credits = to_debt.map(|moved| moved.amount).sum();
+        let to_debt: Credits = to_debt.map(|moved| moved.amount).sum();
         Ok(Response::new(proto::RefundResponse {
             hold: self.0.hold(&r.account_id, &r.hold_id, &done),
             debt_reduced: to_debt.to_string(),

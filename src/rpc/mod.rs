@@ -14,6 +14,7 @@ mod prices;
 mod reused;
 pub mod status;
 mod test_clock;
+mod usage;
 mod view;
 
 use std::sync::Arc;

@@ -11,7 +11,7 @@ use tonic_types::FieldViolation;
 use super::{
     core::{Core, caller},
     fields::Fields,
-    status,
+    status, usage,
     view::rfc3339,
 };
 use crate::{
@@ -36,13 +36,13 @@ impl PricingService for Pricing {
     ) -> Result<Response<proto::QuoteResponse>, Status> {
         let r = request.into_inner();
         let mut fields = Fields::default();
-        fields.text("override", &r.r#override, quote::NAME_MAX);
-        let usage = quote::usage(&mut fields, &r.usage);
+        fields.text("override", &r.r#override, usage::NAME_MAX);
+        let items = usage::items(&mut fields, &r.usage);
         let own = (!r.r#override.is_empty()).then_some(r.r#override.as_str());
         // A usage that is wrong in itself is told so whatever the catalog.
-        let answer = match (usage, self.version(r.version).await) {
-            (Some(usage), Ok(version)) => {
-                Ok(quote::price(&mut fields, &version, &usage, own, r.exact))
+        let answer = match (items, self.version(r.version).await) {
+            (Some(items), Ok(version)) => {
+                Ok(quote::price(&mut fields, &version, &items, own, r.exact))
             }
             (None, Ok(_)) => Ok(proto::QuoteResponse::default()),
             (_, Err(status)) => Err(status),

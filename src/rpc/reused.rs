@@ -7,6 +7,7 @@ use tonic::Status;
 use super::{
     core::Done,
     status::id_reused,
+    usage::Sum,
     view::{self, BURNED, RETURNED},
 };
 use crate::{
@@ -14,9 +15,12 @@ use crate::{
         account::Micros,
         credits::Credits,
         event::MoveKind,
-        hold::{Hold, HoldRequest},
+        hold::{Hold, HoldRequest, Usage},
     },
-    holds::{Reader, packed::Outcome},
+    holds::{
+        Reader,
+        packed::{self, Outcome},
+    },
     proto::{ErrorReason, GrantCreditsRequest, grant_credits_request::Expiry},
 };
 
@@ -66,6 +70,16 @@ fn check(
     Err(id_reused(what, &fields, &recorded))
 }
 
+fn digest(usage: Option<Usage>) -> Option<[u8; 16]> {
+    usage.map(|usage| usage.digest)
+}
+
+/// What a usage came to was not sent.
+fn other_amount(was: &HoldRequest, now: &HoldRequest) -> bool {
+    let sent = |of: &HoldRequest| of.usage.is_none().then_some(of.amount);
+    sent(was) != sent(now)
+}
+
 /// A reserve or charge.
 pub fn hold(done: Done, now: &HoldRequest) -> Result<Done, Status> {
     check(done, "the hold id", |done, _| {
@@ -75,7 +89,8 @@ pub fn hold(done: Done, now: &HoldRequest) -> Result<Done, Status> {
         let was = &hold.request;
         let fields = if was.method == now.method {
             differing(&[
-                ("amount", was.amount != now.amount),
+                ("amount", other_amount(was, now)),
+                ("usage", digest(was.usage) != digest(now.usage)),
                 ("ttl", was.ttl != now.ttl),
                 ("overage", was.reject_overage != now.reject_overage),
                 ("max_commit", was.max_commit != now.max_commit),
@@ -105,34 +120,27 @@ pub fn extension(done: Done, ttl: Micros, amount: Option<Credits>) -> Result<Don
 }
 
 /// A commit: partial ones by their ids, final ones by their hold.
-pub fn commit(
-    done: Done,
-    amount: Option<Credits>,
-    last: bool,
-    commit_id: &str,
-) -> Result<Done, Status> {
+pub fn commit(done: Done, now: &Sum, last: bool, commit_id: &str) -> Result<Done, Status> {
     let what = if last {
         "the hold's final commit"
     } else {
         "the commit id"
     };
     check(done, what, |_, outcome| {
-        let mut sent = Reader(&outcome.sent);
-        let flags = sent.byte().unwrap_or_default();
-        let (was_amount, was_id) = (
-            sent.int(7).unwrap_or_default(),
-            sent.text().unwrap_or_default(),
-        );
-        let was_all = flags & 1 == 1;
+        let Ok(was) = packed::commit(&outcome.sent) else {
+            return (Vec::new(), recorded_moves(outcome));
+        };
+        let named =
+            |amount: Option<Credits>, usage: Option<Usage>| amount.filter(|_| usage.is_none());
         let fields = differing(&[
             (
                 "amount",
-                !(was_all && amount.is_none())
-                    && (was_all || amount.map(Credits::micro) != Some(was_amount)),
+                named(was.amount, was.usage) != named(now.amount, now.usage),
             ),
-            ("all_held", was_all != amount.is_none()),
-            ("final", (flags & 2 == 2) != last),
-            ("commit_id", was_id != commit_id),
+            ("usage", digest(was.usage) != digest(now.usage)),
+            ("all_held", was.amount.is_none() != now.amount.is_none()),
+            ("final", was.last != last),
+            ("commit_id", was.commit_id != commit_id),
         ]);
         (fields, recorded_moves(outcome))
     })

@@ -147,6 +147,7 @@ pub fn hold(account_id: &str, hold_id: &str, hold: &hold::Hold) -> proto::Hold {
         overage: overage.into(),
         max_commit: hold.request.max_commit.map(|bound| bound.to_string()),
         labels: hold.request.labels.iter().cloned().collect(),
+        catalog_version: hold.request.usage.map(|usage| usage.version.into()),
     }
 }
 
@@ -183,6 +184,7 @@ pub fn hold_row(account_id: &str, row: HoldRow) -> proto::Hold {
         overage: overage.into(),
         max_commit: row.max_commit.map(|bound| bound.to_string()),
         labels: row.labels.into_iter().collect(),
+        catalog_version: row.catalog_version,
     }
 }
 

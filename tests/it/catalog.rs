@@ -6,6 +6,7 @@ mod choices;
 mod command;
 mod docs;
 mod mutated;
+mod priced;
 mod prices;
 mod products;
 mod quotes;

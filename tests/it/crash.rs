@@ -16,7 +16,7 @@ use holdbook::{
     },
     holds::{
         Body, Holds, HoldsError, Options, Reply, Settings,
-        operation::{Caller, GrantRequest, Operation, Remembered, Replay, Verb},
+        operation::{Caller, GrantRequest, NEVER_IN_FORCE, Operation, Remembered, Replay, Verb},
         packed::Answer,
     },
     ledger::{self, Ledger},
@@ -189,6 +189,7 @@ impl Rooms {
         let request = HoldRequest {
             method: Method::Reserve,
             amount: credits("2"),
+            usage: None,
             ttl: None,
             reject_overage: false,
             max_commit: None,
@@ -199,6 +200,7 @@ impl Rooms {
             request,
             ttl: HOUR,
             validate_only: false,
+            in_force: NEVER_IN_FORCE,
         }
     }
 
@@ -210,8 +212,10 @@ impl Rooms {
         Verb::Commit {
             hold_id: hold_id.into(),
             amount: Some(credits("1.5")),
+            usage: None,
             last: true,
             commit_id: String::new(),
+            in_force: NEVER_IN_FORCE,
         }
     }
 
@@ -446,8 +450,10 @@ async fn the_end_of_a_lost_hold_is_booked_once() {
             verb: Verb::Commit {
                 hold_id: "lost".into(),
                 amount: Some(credits("1.5")),
+                usage: None,
                 last: true,
                 commit_id: String::new(),
+                in_force: NEVER_IN_FORCE,
             },
             caller: Caller::default(),
             remembered: None,

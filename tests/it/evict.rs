@@ -12,7 +12,7 @@ use holdbook::{
     holds::{
         Body,
         load::{self, Stored},
-        operation::{Caller, Operation, Verb},
+        operation::{Caller, NEVER_IN_FORCE, Operation, Verb},
     },
     proto::{
         AdvanceRequest, ChargeRequest, CommitRequest, CreateAccountRequest, Durability,
@@ -309,6 +309,7 @@ async fn a_new_hold_after_a_drop_does_not_ask_the_ledger() {
     let request = HoldRequest {
         method: Method::Reserve,
         amount: Credits::parse("2").expect("an amount"),
+        usage: None,
         ttl: None,
         reject_overage: false,
         max_commit: None,
@@ -319,6 +320,7 @@ async fn a_new_hold_after_a_drop_does_not_ask_the_ledger() {
         request,
         ttl: 3_600_000_000,
         validate_only: false,
+        in_force: NEVER_IN_FORCE,
     };
     assert!(matches!(
         run(&stack, verb, Vec::new()).await,

@@ -11,7 +11,7 @@ use holdbook::{
     },
     holds::{
         Body,
-        operation::{self, Operation, Verb},
+        operation::{self, NEVER_IN_FORCE, Operation, Verb},
     },
     proto::{
         CommitRequest, CreateAccountRequest, Durability, ExtendRequest, GetBalanceRequest,
@@ -416,6 +416,7 @@ async fn a_replay_does_not_bring_an_ended_hold_back() {
             request: HoldRequest {
                 method: Method::Reserve,
                 amount: Credits::parse("2").expect("an amount"),
+                usage: None,
                 ttl: None,
                 reject_overage: false,
                 max_commit: None,
@@ -423,6 +424,7 @@ async fn a_replay_does_not_bring_an_ended_hold_back() {
             },
             ttl: 3_600_000_000,
             validate_only: false,
+            in_force: NEVER_IN_FORCE,
         },
         caller: operation::Caller::default(),
         remembered: None,

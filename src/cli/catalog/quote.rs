@@ -6,7 +6,7 @@ use crate::{
     cli::{
         ClientError, services,
         show::{Record, Value},
-        values::{ServerArgs, label},
+        values::{ServerArgs, item},
     },
     proto::{QuoteLine, QuoteRequest, UsageItem},
 };
@@ -71,27 +71,4 @@ fn line(line: &QuoteLine) -> Record {
         ("minimum", Value::credits(&line.minimum)),
         ("maximum", Value::credits(&line.maximum)),
     ])
-}
-
-/// An item such as `render 45 resolution=hd`.
-fn item(text: &str) -> Result<UsageItem, String> {
-    let form = || "an item, such as 'render 45 resolution=hd'".to_owned();
-    let mut words = text.split_whitespace();
-    let (Some(meter), Some(quantity)) = (words.next(), words.next()) else {
-        return Err(form());
-    };
-    let mut item = UsageItem {
-        meter: meter.to_owned(),
-        quantity: quantity.to_owned(),
-        ..UsageItem::default()
-    };
-    for word in words {
-        let (name, value) = label(word).map_err(|_| form())?;
-        if name == "price" {
-            item.price = Some(value);
-        } else {
-            item.attributes.insert(name, value);
-        }
-    }
-    Ok(item)
 }

@@ -2,8 +2,8 @@
 
 use clap::{Args, Subcommand};
 
-use super::super::values::{DurabilityArgs, PageArgs, duration, instant, label};
-use crate::proto::{HoldState, Overage};
+use super::super::values::{DurabilityArgs, PageArgs, duration, instant, item, label};
+use crate::proto::{HoldState, Overage, UsageItem};
 
 /// A hold.
 #[derive(Args, Clone, Debug)]
@@ -21,7 +21,10 @@ pub enum HoldCommand {
     #[command(
         after_help = "Examples: 30 credits for ten minutes; only ask whether it would pass
   holdbook hold reserve acme frame-0001 --amount 30 --ttl 10m --label project=moon
-  holdbook hold reserve acme frame-0001 --amount 30 --validate-only"
+  holdbook hold reserve acme frame-0001 --amount 30 --validate-only
+
+By what the job will do, as in the catalog: 45 seconds in full HD
+  holdbook hold reserve acme frame-0001 --usage 'render 45 resolution=full-hd'"
     )]
     Reserve(ReserveArgs),
     /// Give a hold more time, and more credits if you like
@@ -33,6 +36,7 @@ pub enum HoldCommand {
         after_help = "Examples: the job used 25; a part of it, the hold stays open
   holdbook hold commit acme frame-0001 --amount 25
   holdbook hold commit acme frame-0001 --amount 4 --keep-open --commit-id tile-17
+  holdbook hold commit acme frame-0001 --usage 'render 44.2 resolution=full-hd'
 
 More than was set aside takes free credits, then debt up to the overdraft limit; the rest is absorbed."
     )]
@@ -75,8 +79,16 @@ pub struct ReserveArgs {
     #[command(flatten)]
     pub(super) of: HoldId,
     /// Credits to set aside
-    #[arg(long, value_name = "CREDITS")]
-    pub(super) amount: String,
+    #[arg(
+        long,
+        value_name = "CREDITS",
+        required_unless_present = "usage",
+        conflicts_with = "usage"
+    )]
+    pub(super) amount: Option<String>,
+    /// What the job will do, as 'render 45 resolution=hd', priced by the catalog; can be given 100 times
+    #[arg(long, value_name = "ITEM", value_parser = item)]
+    pub(super) usage: Vec<UsageItem>,
     /// How long the hold lives, from now [default: the server's]
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub(super) ttl: Option<prost_types::Duration>,
@@ -126,10 +138,13 @@ pub struct CommitArgs {
     #[arg(
         long,
         value_name = "CREDITS",
-        required_unless_present = "all_held",
-        conflicts_with = "all_held"
+        required_unless_present_any = ["all_held", "usage"],
+        conflicts_with_all = ["all_held", "usage"]
     )]
     pub(super) amount: Option<String>,
+    /// What the job did, as 'render 45 resolution=hd', priced by the catalog; price=2 where the run came to it
+    #[arg(long, value_name = "ITEM", value_parser = item, conflicts_with = "all_held")]
+    pub(super) usage: Vec<UsageItem>,
     /// Charge all that the hold sets aside
     #[arg(long)]
     pub(super) all_held: bool,

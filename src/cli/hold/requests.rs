@@ -5,16 +5,21 @@ use crate::{
     cli::values::PageArgs,
     proto::{
         ChargeRequest, CommitRequest, ExtendRequest, ListHoldsRequest, RefundRequest,
-        ReserveRequest, commit_request::What,
+        ReserveRequest, Usage, UsageItem, commit_request::What,
     },
 };
+
+fn usage(items: Vec<UsageItem>) -> Option<Usage> {
+    (!items.is_empty()).then_some(Usage { items })
+}
 
 impl From<ReserveArgs> for ReserveRequest {
     fn from(args: ReserveArgs) -> Self {
         Self {
             account_id: args.of.account,
             hold_id: args.of.hold,
-            amount: args.amount,
+            amount: args.amount.unwrap_or_default(),
+            usage: usage(args.usage),
             ttl: args.ttl,
             overage: args.overage.unwrap_or_default().into(),
             max_commit: args.max_commit,
@@ -44,7 +49,11 @@ impl From<CommitArgs> for CommitRequest {
         Self {
             account_id: args.of.account,
             hold_id: args.of.hold,
-            what: args.amount.map(What::Amount).or(all_held),
+            what: args
+                .amount
+                .map(What::Amount)
+                .or(usage(args.usage).map(What::Usage))
+                .or(all_held),
             r#final: args.keep_open.then_some(false),
             commit_id: args.commit_id,
             durability: args.durability.proto(),

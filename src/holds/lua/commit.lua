@@ -1,6 +1,16 @@
 -- Charging what a job used, letting go of a hold, and instant charges.
 
-local ALL_HELD, FINAL = 1, 2
+local ALL_HELD, FINAL, PRICED = 1, 2, 4
+
+local charge_hold, charge_now
+
+do -- the names in it are nobody else's
+
+-- A usage is priced by the version that its hold was made by; of a hold that has none, by the one in force now.
+local function at_its_price(A, h, sent, raw, at)
+  if h and made_by_usage(h.sent) then return sub(h.sent, -4) == sub(sent, -4) end
+  return is_priced(A, raw, at)
+end
 
 -- The answer to a commit that is a repeat or comes too late, or nil.
 local function settled_already(A, h, op, sent, flags, commit_id)
@@ -10,7 +20,7 @@ local function settled_already(A, h, op, sent, flags, commit_id)
     if ask then return unknown(A, op) end
     if known then
       local _, was = moves_at(known)
-      if was ~= sent then return refuse(A, ID_REUSED, 0, 0, h, known) end
+      if not same_call(was, sent, has(flags, PRICED)) then return refuse(A, ID_REUSED, 0, 0, h, known) end
       return repeated(A, h, known)
     end
   end
@@ -21,7 +31,7 @@ local function settled_already(A, h, op, sent, flags, commit_id)
     return
   end
   local _, was = moves_at(h.outcome)
-  if was == sent then return repeated(A, h, h.outcome) end
+  if same_call(was, sent, has(flags, PRICED)) then return repeated(A, h, h.outcome) end
   local _, _, recorded_id = take('>Bi7s', was)
   if not final and (h.state == COMMITTED or commit_id ~= recorded_id) then return refuse(A, HOLD_ENDED, 0, 0, h) end
   return refuse(A, ID_REUSED, 0, 0, h, h.outcome)
@@ -46,7 +56,7 @@ local function shrink(E, h, list, rest)
 end
 
 -- H6, H8: x is charged, whatever is there; of a hold that has ended, as late.
-local function charge_hold(op, A, h, sent, x)
+function charge_hold(op, A, h, sent, x)
   local flags, _, commit_id = take('>Bi7s', sent)
   local late, held = h.state ~= OPEN, sum(h.pins) + h.promise
   local E, list = begin(A, V_COMMIT, op.id, A.clock, op), sources(A, h)
@@ -81,8 +91,12 @@ local function lost_hold(op, A)
 end
 
 -- What it held nobody knows, so the commit must say how much.
-local function commit_lost(op, A, sent, flags, amount)
+local function commit_lost(op, A, sent, flags, amount, at)
   local h = not has(flags, ALL_HELD) and lost_hold(op, A)
+  if h and has(flags, PRICED) and not at_its_price(A, nil, sent, op.raw, at) then
+    A.holds[op.id] = false
+    return refuse(A, INVALID)
+  end
   return h and charge_hold(op, A, h, sent, amount) or unknown(A, op)
 end
 
@@ -96,17 +110,18 @@ local function release_lost(op, A)
 end
 
 verbs[V_COMMIT] = function(op, A)
-  local sent = take('>I2c0', op.raw, op.at)
+  local sent, at = take('>I2c0', op.raw, op.at)
   local flags, amount, commit_id = take('>Bi7s', sent)
   local h = find_hold(A, op)
-  if not h then return commit_lost(op, A, sent, flags, amount) end
+  if not h then return commit_lost(op, A, sent, flags, amount, at) end
   local early = settled_already(A, h, op, sent, flags, commit_id)
   if early then return early end
+  if has(flags, PRICED) and not at_its_price(A, h, sent, op.raw, at) then return refuse(A, INVALID, 0, 0, h) end
   local late = h.state == EXPIRED
   local held = late and h.at_end or sum(h.pins) + h.promise
   local x = has(flags, ALL_HELD) and held or amount
   local _, _, _, reject, max_commit = take('>Bi7i6Bi7', h.sent)
-  if reject == 1 and x - held > 0 then return refuse(A, ABOVE_HOLD, x, held, h) end
+  if has(reject, REJECT) and x - held > 0 then return refuse(A, ABOVE_HOLD, x, held, h) end
   -- Without a maximum of its own a hold has that of all amounts, so that no total passes 2^53 (A2).
   local most = max_commit >= 0 and max_commit or MAX_CREDITS
   if x - (most - (h.charged + h.overdrawn + h.absorbed)) > 0 then return refuse(A, ABOVE_MAX_COMMIT, x, most, h) end
@@ -129,7 +144,7 @@ verbs[V_RELEASE] = function(op, A)
 end
 
 -- H13: what is free first, then debt; a replay may find less than there was.
-local function charge_now(op, A, sent, amount, old)
+function charge_now(op, A, sent, amount, old)
   local E = begin(A, V_CHARGE, op.id, A.clock, op)
   local h = new_hold(A, E, op, sent, 0, old)
   h.state, h.ended, A.holds[op.id] = COMMITTED, A.clock, h
@@ -151,4 +166,6 @@ verbs[V_CHARGE] = function(op, A)
   local reasons = limits(A, amount, false)
   if reasons then return refuse_limits(A, reasons, amount) end
   return charge_now(op, A, sent, amount, old)
+end
+
 end

@@ -1,10 +1,5 @@
 -- What time has made due on an account, in order (T2): by instant; at one instant grants end, then start, then holds end; then by creation.
 
-local function ended_keys(A, id)
-  local name = ERA .. ':' .. A.id .. ':' .. id
-  return BASE .. 'd:' .. name, BASE .. 'p:' .. name
-end
-
 local function new_grant(A, g)
   g.no, g.pinned, A.next_no = A.next_no, 0, A.next_no + 1
   insert_grant(A.grants, g)
@@ -17,6 +12,15 @@ local function terms(g, amount, provider, reference)
   local flags = (g.non_refundable and 1 or 0) + (g.roll_for and 2 or 0) + (g.phase == STARTED and 4 or 0)
   return pack('>I4sBBI2i7i7i7', g.no, g.id, g.kind, flags, g.priority, amount, g.start, g.expires)
     .. (g.roll_for and pack('>i7i7', g.roll_for, g.room) or '') .. pack('>ss', provider or '', reference or '')
+end
+
+local apply_due
+
+do -- the names in it are nobody else's
+
+local function ended_keys(A, id)
+  local name = ERA .. ':' .. A.id .. ':' .. id
+  return BASE .. 'd:' .. name, BASE .. 'p:' .. name
 end
 
 local function start_grant(A, g)
@@ -92,7 +96,7 @@ local function next_grant(A)
 end
 
 -- A.indexed is never after what is next due, so one comparison answers for most calls.
-local function apply_due(A)
+function apply_due(A)
   if A.indexed == 0 or A.clock < A.indexed then return end
   local holds, place = {}, 1
   if A.next_hold > 0 and A.next_hold <= A.clock then holds = due_holds(A) end
@@ -111,4 +115,6 @@ local function apply_due(A)
   local _, at = next_grant(A)
   if A.next_hold > 0 then at = min(at, A.next_hold) end
   A.indexed, A.reindexed, A.dirty = at < NEVER and at or 0, true, true
+end
+
 end

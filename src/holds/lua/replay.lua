@@ -55,7 +55,7 @@ replays[V_COMMIT] = function(op, A)
     if asks then return unknown(A, op) end
     -- A late one is its hold's last, and is recorded as that.
     local _, was = moves_at(h.late and h.outcome or pack_outcome('', ''))
-    if known or was == sent then return nothing(A) end
+    if known or same_call(was, sent, has(flags, PRICED)) then return nothing(A) end
   elseif h.state == COMMITTED or h.late then
     return nothing(A) -- a hold has one final charge
   end

@@ -45,19 +45,38 @@ local function new_hold(A, E, op, sent, life, old)
     first_promise = 0, owed = 0, at_end = 0, dirty = true }
 end
 
--- The hold that an id already names, and the answer to its repeat; I4: no longer than the repeat window after its end.
-local function known_hold(A, op, sent)
-  local h = find_hold(A, op)
-  if not h and op.asked == 0 and A.clock <= A.ask_until then return h, unknown(A, op) end
-  if not h or (h.state ~= OPEN and A.clock - h.ended > REPEAT_WINDOW) then return h, nil end
+local REJECT, BY_USAGE = 1, 2 -- of what made a hold, byte 15
+
+local function made_by_usage(sent) return sent:byte(15) >= BY_USAGE end
+
+-- I2: what a usage came to, in bytes 2 to 8, and by which version, the last four, was not sent.
+local function same_call(was, sent, by_usage)
+  return was == sent or (by_usage and sub(was, 1, 1) == sub(sent, 1, 1) and sub(was, 9, -5) == sub(sent, 9, -5))
+end
+
+-- Whether a usage was priced for now.
+local function is_priced(A, raw, at)
+  local from, to = take('>i7i7', raw, at)
+  return from <= A.clock and A.clock < to
+end
+
+local function made_before(A, h, sent)
   local outcome = h.outcome
   if h.sent:byte(1) == V_RESERVE then
     local moves = ''
     for _, pin in ipairs(h.first) do moves = moves .. pack('>BI4i7', PIN, pin.no, pin.amount) end
     outcome = pack_outcome('', moves, h.first_promise)
   end
-  if h.sent ~= sent then return h, refuse(A, ID_REUSED, 0, 0, h, outcome) end
-  return h, repeated(A, h, outcome)
+  if not same_call(h.sent, sent, made_by_usage(sent)) then return refuse(A, ID_REUSED, 0, 0, h, outcome) end
+  return repeated(A, h, outcome)
+end
+
+-- The hold that an id already names, and the answer to its repeat; I4: no longer than the repeat window after its end.
+local function known_hold(A, op, sent)
+  local h = find_hold(A, op)
+  if not h and op.asked == 0 and A.clock <= A.ask_until then return h, unknown(A, op) end
+  if not h or (h.state ~= OPEN and A.clock - h.ended > REPEAT_WINDOW) then return h, nil end
+  return h, made_before(A, h, sent)
 end
 
 local function set_aside(E, h, first, promise)
@@ -73,9 +92,10 @@ local function set_aside(E, h, first, promise)
 end
 
 verbs[V_RESERVE] = function(op, A)
-  local life, validate, sent = take('>i7BI2c0', op.raw, op.at)
+  local life, validate, sent, at = take('>i7BI2c0', op.raw, op.at)
   local old, same = known_hold(A, op, sent)
   if same then return same end
+  if made_by_usage(sent) and not is_priced(A, op.raw, at) then return refuse(A, INVALID) end
   local _, amount = take('>Bi7', sent)
   local reasons = limits(A, amount, true)
   if reasons then return refuse_limits(A, reasons, amount) end

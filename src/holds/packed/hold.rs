@@ -5,7 +5,7 @@ use crate::{
     domain::{
         credits::Credits,
         event::MoveKind,
-        hold::{Hold, HoldRequest, HoldState, Method, Pin},
+        hold::{Hold, HoldRequest, HoldState, Method, Pin, Usage},
     },
     holds::wire::{Malformed, Reader, Writer},
 };
@@ -31,12 +31,78 @@ pub fn pack_hold_request(request: &HoldRequest) -> Vec<u8> {
     });
     w.int(7, request.amount.micro())
         .int(6, request.ttl.unwrap_or(-1));
-    w.byte(u8::from(request.reject_overage))
+    w.byte(u8::from(request.reject_overage) + 2 * u8::from(request.usage.is_some()))
         .int(7, request.max_commit.map_or(-1, Credits::micro));
     for (key, value) in &request.labels {
         w.text(key).text(value);
     }
+    pack_usage(&mut w, request.usage);
     w.0
+}
+
+/// At the end of what the call is packed as: there the script finds the version.
+fn pack_usage(w: &mut Writer, usage: Option<Usage>) {
+    if let Some(Usage { digest, version }) = usage {
+        w.0.extend(digest);
+        w.int(4, i64::from(version));
+    }
+}
+
+/// What is in front of a usage, and the usage.
+fn split_usage(bytes: &[u8]) -> Result<(&[u8], Usage), Malformed> {
+    let short = || Malformed("a usage that is cut off".into());
+    let (rest, version) = bytes.split_last_chunk::<4>().ok_or_else(short)?;
+    let (rest, digest) = rest.split_last_chunk::<16>().ok_or_else(short)?;
+    let usage = Usage {
+        digest: *digest,
+        version: u32::from_be_bytes(*version),
+    };
+    Ok((rest, usage))
+}
+
+/// A commit as sent, as the script keeps and compares it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CommitRequest {
+    /// Absent: all that is held.
+    pub amount: Option<Credits>,
+    /// What the amount is the price of.
+    pub usage: Option<Usage>,
+    /// It ends the hold.
+    pub last: bool,
+    /// Of a partial one.
+    pub commit_id: String,
+}
+
+/// Packs a commit as sent.
+#[must_use]
+pub fn pack_commit(
+    amount: Option<Credits>,
+    usage: Option<Usage>,
+    last: bool,
+    commit_id: &str,
+) -> Vec<u8> {
+    let mut w = Writer::default();
+    w.byte(u8::from(amount.is_none()) + 2 * u8::from(last) + 4 * u8::from(usage.is_some()))
+        .int(7, amount.map_or(0, Credits::micro))
+        .text(commit_id);
+    pack_usage(&mut w, usage);
+    w.0
+}
+
+/// Reads a commit as sent.
+pub fn commit(bytes: &[u8]) -> Result<CommitRequest, Malformed> {
+    let mut r = Reader(bytes);
+    let (flags, amount, commit_id) = (r.byte()?, credits(&mut r)?, r.text()?);
+    let usage = match flags & 4 {
+        0 => None,
+        _ => Some(split_usage(r.0)?.1),
+    };
+    Ok(CommitRequest {
+        amount: (flags & 1 == 0).then_some(amount),
+        usage,
+        last: flags & 2 != 0,
+        commit_id,
+    })
 }
 
 fn hold_request(bytes: &[u8]) -> Result<HoldRequest, Malformed> {
@@ -48,10 +114,18 @@ fn hold_request(bytes: &[u8]) -> Result<HoldRequest, Malformed> {
     };
     let amount = credits(&mut r)?;
     let ttl = Some(r.int(6)?).filter(|ttl| *ttl >= 0);
-    let reject_overage = r.byte()? == 1;
+    let flags = r.byte()?;
     let max_commit = Some(r.int(7)?)
         .filter(|bound| *bound >= 0)
         .map(Credits::from_micro);
+    let usage = match flags & 2 {
+        0 => None,
+        _ => {
+            let (rest, usage) = split_usage(r.0)?;
+            r = Reader(rest);
+            Some(usage)
+        }
+    };
     let mut labels = Vec::new();
     while !r.is_empty() {
         labels.push((r.text()?, r.text()?));
@@ -59,8 +133,9 @@ fn hold_request(bytes: &[u8]) -> Result<HoldRequest, Malformed> {
     Ok(HoldRequest {
         method,
         amount,
+        usage,
         ttl,
-        reject_overage,
+        reject_overage: flags & 1 != 0,
         max_commit,
         labels,
     })

@@ -9,7 +9,7 @@ mod hold;
 pub use self::{
     account::{Answer, GrantBalance, HEAD_BYTES, State, answer, head, state},
     event::{event, event_account, event_outcome},
-    hold::{hold, pack_hold_request},
+    hold::{commit, hold, pack_commit, pack_hold_request},
 };
 use super::wire::{Malformed, Reader};
 use crate::domain::{

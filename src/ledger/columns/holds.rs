@@ -42,6 +42,7 @@ pub(in crate::ledger) struct Holds<'a> {
     expires_at: Vec<Timestamp>,
     ended_at: Vec<Option<Timestamp>>,
     packed: Vec<&'a [u8]>,
+    catalog_version: Vec<Option<i64>>,
 }
 
 impl<'a> Holds<'a> {
@@ -87,6 +88,10 @@ impl<'a> Holds<'a> {
                 .ended_at
                 .push(value::optional_instant(hold.ended_at)?);
             columns.packed.push(&change.fact.packed);
+            let usage = hold.request.usage;
+            columns
+                .catalog_version
+                .push(usage.map(|usage| i64::from(usage.version)));
         }
         Ok(columns)
     }
@@ -124,6 +129,7 @@ impl<'a> Holds<'a> {
                 &self.expires_at,
                 &self.ended_at,
                 &self.packed,
+                &self.catalog_version,
             ],
         )
         .await

@@ -67,6 +67,8 @@ pub struct HoldRow {
     pub expires_at: Micros,
     /// When it ended.
     pub ended_at: Option<Micros>,
+    /// The catalog's version that its usage is priced by.
+    pub catalog_version: Option<u64>,
 }
 
 impl Ledger {
@@ -129,5 +131,9 @@ fn row(row: &Row) -> Result<HoldRow, LedgerError> {
         created_at: instant("created_at"),
         expires_at: instant("expires_at"),
         ended_at: row.get::<_, Option<_>>("ended_at").map(value::micros),
+        catalog_version: row
+            .get::<_, Option<i64>>("catalog_version")
+            .map(value::unsigned)
+            .transpose()?,
     })
 }

@@ -1,5 +1,5 @@
 select sequence, hold_id, state, method, requested, held, promised, charged, overdrawn, absorbed, released, refunded, late,
-    reject_overage, max_commit, labels, created_at, expires_at, ended_at
+    reject_overage, max_commit, labels, created_at, expires_at, ended_at, catalog_version
 from holds
 where account_id = $1
   and sequence < $2

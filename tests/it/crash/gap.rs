@@ -59,8 +59,10 @@ impl Holed {
         let part = || Verb::Commit {
             hold_id: "open".into(),
             amount: Some(credits("0.5")),
+            usage: None,
             last: false,
             commit_id: "part".into(),
+            in_force: NEVER_IN_FORCE,
         };
         rooms.run(part()).await.expect("a part");
         rooms.reserve("gone").await.expect("a hold");
@@ -167,8 +169,10 @@ async fn what_stands_behind_a_gap_is_replayed_and_reported() {
         verb: Verb::Commit {
             hold_id: "open".into(),
             amount: Some(credits("0.5")),
+            usage: None,
             last: false,
             commit_id: "part".into(),
+            in_force: NEVER_IN_FORCE,
         },
         caller: Caller::default(),
         remembered: Some(holed.rooms.never_seen()),
@@ -267,8 +271,10 @@ async fn a_replay_of_a_late_partial_commit_charges_nothing() {
     let commit = || Verb::Commit {
         hold_id: "lost".into(),
         amount: Some(credits("4")),
+        usage: None,
         last: false,
         commit_id: "part".into(),
+        in_force: NEVER_IN_FORCE,
     };
     let first = rooms.run(commit()).await.expect("an answer");
     assert_eq!(first.balance.free, credits("996"));

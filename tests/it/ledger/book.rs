@@ -249,6 +249,7 @@ pub fn hold(hold_id: &str, sequence: u64, no: u32, amount: &str) -> HoldFact {
         request: HoldRequest {
             method: Method::Reserve,
             amount: credits(amount),
+            usage: None,
             ttl: None,
             reject_overage: false,
             max_commit: None,

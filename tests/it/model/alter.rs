@@ -8,7 +8,7 @@ use holdbook::proto::{self, GrantKind, Overage};
 use super::SECOND;
 use super::dice::Dice;
 use super::operation::Operation;
-use super::requests::duration;
+use super::requests::{duration, usage};
 
 /// The same call with one field changed.
 pub fn altered(dice: &mut Dice, mut operation: Operation) -> Operation {
@@ -38,7 +38,8 @@ pub fn altered(dice: &mut Dice, mut operation: Operation) -> Operation {
             });
         }
         Operation::Reserve(r) => match throw {
-            1 | 2 => r.amount = other,
+            1 if r.usage.is_some() => r.usage = Some(usage(dice)),
+            1 | 2 => (r.amount, r.usage) = (other, None),
             3 => {
                 r.ttl = if r.ttl.is_some() {
                     None
@@ -65,7 +66,8 @@ pub fn altered(dice: &mut Dice, mut operation: Operation) -> Operation {
         Operation::Charge(r) if throw < 5 => r.amount = other,
         Operation::Charge(r) => r.labels = HashMap::from([("user".into(), "u1".into())]),
         Operation::Commit(r) => match throw {
-            0 | 1 => r.what = Some(What::Amount(other)),
+            0 => r.what = Some(What::Amount(other)),
+            1 => r.what = Some(What::Usage(usage(dice))),
             2 => r.what = Some(What::AllHeld(true)),
             3 | 4 if r.r#final == Some(false) => r.r#final = None,
             3 | 4 => (r.r#final, r.commit_id) = (Some(false), format!("c{}", dice.below(8))),

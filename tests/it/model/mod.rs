@@ -25,6 +25,10 @@ use std::env;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
+use holdbook::proto::{
+    self, ApplyCatalogRequest, pricing_service_client::PricingServiceClient,
+    test_clock_service_client::TestClockServiceClient,
+};
 
 use crate::support::Stack;
 pub use dice::Dice;
@@ -44,7 +48,33 @@ const SETTINGS: Settings = Settings {
     repeat_window: DAY,
     late_window: DAY,
     refund_ttl: 30 * DAY,
+    prices: [
+        (0, 1_000_000),
+        (2 * HOUR, 500_000),
+        (3 * DAY, 2_000_000),
+        (40 * DAY, 1),
+        (400 * DAY, 1_250_000),
+        (4000 * DAY, 3_000_000),
+    ],
 };
+
+/// Applies all versions, each from its instant on.
+async fn sell(stack: &Stack) {
+    let mut prices = PricingServiceClient::new(stack.channel());
+    let mut clock = TestClockServiceClient::new(stack.channel());
+    let now = clock.now(proto::NowRequest {}).await.expect("the time");
+    let now = reference::micros(&now.into_inner().now.expect("the time"));
+    for (after, price) in SETTINGS.prices {
+        let price = reference::show(price);
+        let request = ApplyCatalogRequest {
+            yaml: format!("catalog: model\nmeters: {{job: {{unit: second, price: {price}}}}}\n"),
+            effective_at: Some(reference::timestamp(now + after)),
+            ..Default::default()
+        };
+        let applied = prices.apply_catalog(request).await;
+        assert!(applied.expect("a catalog").into_inner().applied);
+    }
+}
 
 pub fn from_environment(name: &str, default: u64) -> u64 {
     match env::var(name) {
@@ -62,6 +92,7 @@ async fn compare(
 ) {
     // A fixed seed where none is given: `make test` tells the same every time; `make model` draws one by the clock.
     let seed = from_environment("SEED", 7);
+    sell(&stack).await;
     let stack = Arc::new(stack);
     let clients = Clients::new(stack.channel());
     let rounds = stack.clone();

@@ -37,6 +37,8 @@ pub struct Settings {
     pub repeat_window: Micros,
     pub late_window: Micros,
     pub refund_ttl: Micros,
+    /// What a started second of the meter `job` costs by each version of the catalog, and when it takes effect: so long after the start.
+    pub prices: [(Micros, Credits); 6],
 }
 
 /// Why a call was refused, as far as the contract fixes it.
@@ -142,6 +144,8 @@ pub struct Hold {
     pub overage: Overage,
     pub max_commit: Option<Credits>,
     pub labels: HashMap<String, String>,
+    /// Of the catalog, if it was reserved by usage: its commits are priced by it, too.
+    pub version: Option<u64>,
     /// What it set aside when it expired. H11
     pub amount_at_expiry: Credits,
     pub extends: Vec<(proto::ExtendRequest, proto::ExtendResponse)>,
@@ -213,6 +217,7 @@ pub struct Account {
 }
 
 pub struct Model {
+    opened_at: Micros,
     now: Micros,
     settings: Settings,
     accounts: Vec<Account>,
@@ -227,6 +232,7 @@ impl Model {
     pub fn new(now: Micros, settings: Settings) -> Self {
         Self {
             now,
+            opened_at: now,
             settings,
             accounts: Vec::new(),
             lost_at: None,
@@ -242,6 +248,21 @@ impl Model {
     fn may_be_lost(&self) -> bool {
         let longest = self.settings.max_lifetime + self.settings.late_window;
         self.lost_at.is_some_and(|at| self.now - at <= longest)
+    }
+
+    /// The version of the catalog that is in force.
+    fn version(&self) -> u64 {
+        let begun = |price: &&(Micros, Credits)| self.opened_at + price.0 <= self.now;
+        self.settings.prices.iter().filter(begun).count() as u64
+    }
+
+    /// What a usage costs by a version: each item for itself, a started second counts.
+    fn price(&self, usage: &proto::Usage, version: u64) -> Credits {
+        let (_, price) = self.settings.prices[version as usize - 1];
+        let seconds = |item: &proto::UsageItem| {
+            parse(&item.quantity).map_or(0, |q| (q + 999_999) / 1_000_000)
+        };
+        usage.items.iter().map(|item| seconds(item) * price).sum()
     }
 
     pub fn now(&self) -> Micros {
@@ -635,7 +656,14 @@ impl Model {
         let mut fields = Fields::default();
         fields.check(is_account_id(&r.account_id), "account_id");
         fields.check(is_hold_id(&r.hold_id), "hold_id"); // H2
-        let amount = fields.amount(&r.amount, 0, "amount"); // A4: may be 0
+        let amount = match &r.usage {
+            Some(usage) => {
+                fields.check(r.amount.is_empty(), "usage");
+                self.price(usage, self.version()) // by the prices of now, which stay the hold's
+            }
+            None => fields.amount(&r.amount, 0, "amount"), // A4: may be 0
+        };
+        let version = r.usage.as_ref().map(|_| self.version());
         let ttl = fields
             .ttl(r.ttl.as_ref(), set.max_ttl)
             .unwrap_or(set.default_ttl); // H4
@@ -654,7 +682,8 @@ impl Model {
             };
             same_content(&[
                 ("amount", parse(&first.amount) != parse(&r.amount)),
-                ("ttl", first.ttl != r.ttl), // I2: durations as sent
+                ("usage", first.usage != r.usage), // I2: whatever it costs by now
+                ("ttl", first.ttl != r.ttl),       // I2: durations as sent
                 ("overage", overage(first.overage) != overage(r.overage)),
                 (
                     "max_commit",
@@ -676,6 +705,7 @@ impl Model {
         let mut hold = Hold::open(&r.hold_id, r, a.now);
         (hold.pins, hold.promise, hold.requested) = (wanted.clone(), promise, amount);
         (hold.expires_at, hold.max_commit) = (Some(a.now + ttl), max_commit);
+        hold.version = version;
         let (pinned, promised) = (a.amounts(&wanted), show(promise));
         let mut answer = proto::ReserveResponse {
             pinned,
@@ -784,6 +814,7 @@ impl Model {
         fields.check(is_hold_id(&r.hold_id), "hold_id");
         let amount = match &r.what {
             Some(What::Amount(amount)) => Some(fields.amount(amount, 0, "amount")), // A4, H7: 0 charges 0
+            Some(What::Usage(_)) => Some(0), // priced below, by its hold
             Some(What::AllHeld(all)) => {
                 fields.check(*all, "all_held"); // H7: an explicit choice
                 None
@@ -807,6 +838,13 @@ impl Model {
         let may_be_lost = self.may_be_lost() && amount.is_some(); // what it held nobody knows
         let a = self.account(&r.account_id)?;
         let h = a.newest_or_lost(&r.hold_id, may_be_lost)?;
+        let version = a.holds[h].version;
+        let amount = match &r.what {
+            // By the prices that its hold was made by; else by those of now.
+            Some(What::Usage(usage)) => Some(self.price(usage, version.unwrap_or(self.version()))),
+            _ => amount,
+        };
+        let a = self.account(&r.account_id)?;
         if let Some(made) = a.repeated_commit(h, r)? {
             let (hold, balance) = (Some(a.shown_hold(h)), Some(a.balance()));
             return Ok(proto::CommitResponse {
@@ -1144,6 +1182,7 @@ impl Hold {
             overage: overage(r.overage),
             max_commit: None,
             labels: r.labels.clone(),
+            version: None,
             amount_at_expiry: 0,
             extends: Vec::new(),
             commits: Vec::new(),
@@ -1692,8 +1731,13 @@ impl Account {
             |r: &proto::CommitRequest| amount_of(r),
             |r: &proto::CommitRequest| all_held(r),
         );
+        let usage = |r: &proto::CommitRequest| match &r.what {
+            Some(What::Usage(usage)) => Some(usage.clone()),
+            _ => None,
+        };
         same_content(&[
             ("amount", amount(&first.0) != amount(r)),
+            ("usage", usage(&first.0) != usage(r)), // I2: whatever it costs by now
             ("all_held", all_held(&first.0) != all_held(r)),
             (
                 "final",
@@ -2396,6 +2440,7 @@ fn show_hold(account_id: &str, hold: &Hold) -> proto::Hold {
         overage: hold.overage as i32,
         max_commit: hold.max_commit.map(show),
         labels: hold.labels.clone(),
+        catalog_version: hold.version,
     }
 }
 

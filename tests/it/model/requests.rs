@@ -228,10 +228,16 @@ impl Subject {
                 DAY,
             ])),
         };
+        let usage = dice.chance(30).then(|| usage(dice));
         Operation::Reserve(proto::ReserveRequest {
             account_id: self.account_id.clone(),
             hold_id: new_hold_id(dice),
-            amount,
+            amount: if usage.is_some() {
+                String::new()
+            } else {
+                amount
+            },
+            usage,
             ttl: ttl.map(|ttl| duration(ttl.clamp(1000, settings.max_ttl))),
             overage: dice.pick(&[Overage::Unspecified, Overage::Allow, Overage::Reject]) as i32,
             max_commit: dice.chance(25).then(|| show(dice.pick(&SMALL))),
@@ -297,10 +303,12 @@ impl Subject {
                 .map(|most| (most - committed).max(0)),
         );
         let amount = self.amount(dice, &edges);
-        let what = if dice.chance(25) {
-            What::AllHeld(true)
-        } else {
-            What::Amount(amount)
+        let by_usage = hold.is_some_and(|h| h.version.is_some());
+        let what = match dice.below(100) {
+            0..25 => What::AllHeld(true),
+            25..60 if by_usage => What::Usage(usage(dice)),
+            25..30 => What::Usage(usage(dice)),
+            _ => What::Amount(amount),
         };
         let r#final = dice.pick(&[None, Some(true), Some(false)]);
         let with_id = r#final == Some(false) || dice.chance(10);
@@ -387,5 +395,18 @@ fn write(dice: &mut Dice, amount: i64) -> String {
         0 if !shown.contains('.') => format!("{shown}.000000"),
         1 if shown.len() < 9 => format!("0{shown}"),
         _ => shown,
+    }
+}
+
+/// Small, and often the same, so that repeats meet other prices.
+pub fn usage(dice: &mut Dice) -> proto::Usage {
+    let item = |dice: &mut Dice| proto::UsageItem {
+        meter: "job".into(),
+        quantity: dice.pick(&["0", "1", "1", "2", "2.5", "10", "40"]).into(),
+        ..Default::default()
+    };
+    let items = (0..dice.pick(&[0, 1, 1, 1, 1, 2])).map(|_| item(dice));
+    proto::Usage {
+        items: items.collect(),
     }
 }

@@ -49,6 +49,7 @@ fn spoil_one(dice: &mut Dice, operation: &mut Operation, settings: &Settings) {
         Operation::RevokeGrant(r) => r.grant_id = id(dice),
         Operation::Reserve(r) => match dice.below(6) {
             0 => r.hold_id = id(dice),
+            1 if r.usage.is_some() => r.amount = "1".into(),
             1 => r.amount = amount(dice),
             2 => r.ttl = Some(span(dice, (1000, settings.max_ttl))),
             3 => r.overage = dice.pick(&[3, -1]),

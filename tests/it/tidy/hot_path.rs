@@ -41,7 +41,7 @@ const ROOTS: [&str; 8] = [
 ];
 
 /// Where a call leaves the path: file, function, and what must have happened.
-const DOORS: [(&str, &str, &str); 19] = [
+const DOORS: [(&str, &str, &str); 22] = [
     (
         "rpc/metering.rs",
         "extend",
@@ -56,6 +56,9 @@ const DOORS: [(&str, &str, &str); 19] = [
         "the ledger must be asked for a hold",
     ),
     ("lua/account.lua", "repeated", "it was sent before"),
+    ("lua/reserve.lua", "made_before", "it was sent before"),
+    ("lua/reserve.lua", "is_priced", "it is by usage"),
+    ("lua/commit.lua", "at_its_price", "it is by usage"),
     (
         "lua/commit.lua",
         "settled_already",

@@ -9,7 +9,7 @@ use holdbook::{
         grant::GrantKind,
         hold::{HoldRequest, HoldState, Method},
     },
-    holds::operation::{Caller, GrantRequest, Operation, Verb},
+    holds::operation::{Caller, GrantRequest, NEVER_IN_FORCE, Operation, Verb},
     proto::{self, ErrorReason},
 };
 
@@ -110,6 +110,7 @@ fn operations() -> Vec<(&'static str, Verb)> {
     let request = |method| HoldRequest {
         method,
         amount: Credits::ZERO,
+        usage: None,
         ttl: None,
         reject_overage: false,
         max_commit: None,
@@ -171,6 +172,7 @@ fn operations() -> Vec<(&'static str, Verb)> {
                 request: request(Method::Reserve),
                 ttl: 1,
                 validate_only: false,
+                in_force: NEVER_IN_FORCE,
             },
         ),
         (
@@ -187,8 +189,10 @@ fn operations() -> Vec<(&'static str, Verb)> {
             Verb::Commit {
                 hold_id: hold_id(),
                 amount: None,
+                usage: None,
                 last: true,
                 commit_id: String::new(),
+                in_force: NEVER_IN_FORCE,
             },
         ),
         ("V_RELEASE", Verb::Release { hold_id: hold_id() }),

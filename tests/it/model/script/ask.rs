@@ -56,6 +56,7 @@ pub fn operation(verb: &str, name: &str, line: &Line, account_id: &str, now: i64
             account_id,
             hold_id: id,
             amount,
+            usage: None,
             ttl: line.span("ttl").map(duration),
             overage: match (line.has("reject"), line.has("allow")) {
                 (true, _) => Overage::Reject,

@@ -1,0 +1,303 @@
+//! A usage in place of an amount: checked, priced, and priced again where the account's clock, or the hold's version of the catalog,
+//! turns out to be another one than was looked at.
+
+use std::{collections::BTreeMap, sync::atomic::Ordering};
+
+use sha2::{Digest, Sha256};
+use tonic::Status;
+
+use super::{
+    core::{Core, Done},
+    fields::Fields,
+    status,
+};
+use crate::{
+    catalogs::Version,
+    domain::{account::Micros, credits::Credits, hold},
+    holds::{
+        HoldsError,
+        operation::{Caller, InForce, NEVER_IN_FORCE, Verb},
+        packed::NEVER,
+    },
+    pricing::{amount::Quantity, quote::Item},
+    proto::{self, ErrorReason, commit_request::What},
+    reconcile::memory::MemoryError,
+};
+
+/// Most items of a usage.
+const ITEMS_MAX: usize = 100;
+/// Most bytes of the name of a meter or an attribute.
+pub const NAME_MAX: usize = 64;
+/// Most bytes of an attribute's value.
+const VALUE_MAX: usize = 128;
+/// Most attributes of an item.
+const ATTRIBUTES_MAX: usize = 16;
+
+/// The checked form of a usage, also of one with quantities that are none, so that all else in it is looked at, too; `None`: it is
+/// too large to be looked at.
+pub fn items(fields: &mut Fields, sent: &[proto::UsageItem]) -> Option<Vec<Item>> {
+    let before = fields.count();
+    if sent.len() > ITEMS_MAX {
+        fields.violation("usage", "must be at most 100 items");
+    }
+    for (at, item) in sent.iter().take(ITEMS_MAX).enumerate() {
+        fields.text(&format!("usage[{at}].meter"), &item.meter, NAME_MAX);
+        let fits = |(name, value): (&String, &String)| {
+            let text = name.chars().chain(value.chars());
+            name.len() <= NAME_MAX
+                && value.len() <= VALUE_MAX
+                && !text.into_iter().any(char::is_control)
+        };
+        if item.attributes.len() > ATTRIBUTES_MAX || !item.attributes.iter().all(fits) {
+            fields.violation(
+                &format!("usage[{at}].attributes"),
+                "must be at most 16, names up to 64 bytes, values up to 128, without control characters",
+            );
+        }
+    }
+    if fields.count() > before {
+        return None;
+    }
+    let items = sent.iter().enumerate().map(|(at, item)| Item {
+        meter: item.meter.clone(),
+        quantity: quantity(fields, at, &item.quantity),
+        attributes: BTreeMap::from_iter(item.attributes.clone()),
+        price: fields.optional_amount(&format!("usage[{at}].price"), item.price.as_ref(), true),
+    });
+    Some(items.collect())
+}
+
+fn quantity(fields: &mut Fields, at: usize, text: &str) -> Quantity {
+    Quantity::parse(text).unwrap_or_else(|error| {
+        fields.violation(&format!("usage[{at}].quantity"), error.to_string());
+        Quantity::ZERO
+    })
+}
+
+/// So often a call is priced: for now, for its account's clock or its hold, and again if a version began meanwhile.
+const PRICED_MAX: u32 = 4;
+
+/// A usage, checked.
+pub struct Usage {
+    items: Vec<Item>,
+    digest: [u8; 16],
+}
+
+/// What a call sets aside or charges, as it was sent.
+pub enum Sent {
+    /// Credits; none: all that is held.
+    Amount(Option<Credits>),
+    /// What a job will do.
+    ToDo(Usage),
+    /// What it did.
+    Done(Usage),
+}
+
+/// What that comes to.
+#[derive(Clone, Copy, Debug)]
+pub struct Sum {
+    /// Credits; none: all that is held.
+    pub amount: Option<Credits>,
+    /// For the hold, the event, and repeats.
+    pub usage: Option<hold::Usage>,
+    /// When its price counts.
+    pub in_force: InForce,
+}
+
+impl Sent {
+    /// Of a reserve.
+    pub fn to_reserve(fields: &mut Fields, r: &proto::ReserveRequest) -> Self {
+        match &r.usage {
+            None => Self::Amount(Some(fields.amount("amount", &r.amount, true))),
+            Some(usage) => {
+                if !r.amount.is_empty() {
+                    fields.violation("usage", "must be absent where there is an amount");
+                }
+                Self::ToDo(Usage::read(fields, usage))
+            }
+        }
+    }
+
+    /// Of a commit.
+    pub fn to_commit(fields: &mut Fields, what: Option<&What>) -> Self {
+        match what {
+            Some(What::Amount(amount)) => Self::Amount(Some(fields.amount("amount", amount, true))),
+            Some(What::Usage(usage)) => Self::Done(Usage::read(fields, usage)),
+            Some(What::AllHeld(true)) => Self::Amount(None),
+            Some(What::AllHeld(false)) => {
+                fields.violation("all_held", "must be true, or absent");
+                Self::Amount(None)
+            }
+            None => {
+                fields.violation("amount", "is required, or usage, or all_held");
+                Self::Amount(None)
+            }
+        }
+    }
+
+    /// As far as it was said, for the comparison with what was sent before.
+    pub const fn unpriced(&self) -> Sum {
+        let (amount, usage) = match self {
+            Self::Amount(amount) => (*amount, None),
+            Self::ToDo(usage) | Self::Done(usage) => (Some(Credits::ZERO), Some(usage.unpriced())),
+        };
+        Sum {
+            amount,
+            usage,
+            in_force: NEVER_IN_FORCE,
+        }
+    }
+}
+
+/// By what it is priced.
+enum By {
+    /// By the version in force.
+    Clock(Micros),
+    /// By the version of the hold.
+    Hold(u32),
+}
+
+impl Usage {
+    /// What is wrong with it is noted.
+    fn read(fields: &mut Fields, sent: &proto::Usage) -> Self {
+        let items = items(fields, &sent.items).unwrap_or_default();
+        let digest = digest(&items);
+        Self { items, digest }
+    }
+
+    const fn unpriced(&self) -> hold::Usage {
+        hold::Usage {
+            digest: self.digest,
+            version: 0,
+        }
+    }
+
+    fn priced(&self, version: &Version, run_is_over: bool) -> Result<Credits, Status> {
+        let catalog = &version.catalog;
+        let amount = if run_is_over {
+            catalog.charge(&self.items, None).map(|charge| charge.total)
+        } else {
+            catalog
+                .quote(&self.items, None)
+                .map(|quote| quote.total.maximum)
+        };
+        amount.map_err(|problems| {
+            let mut fields = Fields::default();
+            fields.problems(problems);
+            fields.refusal()
+        })
+    }
+}
+
+/// Of all that was sent, in one form: each part behind its length, so that no two usages are written alike.
+fn digest(items: &[Item]) -> [u8; 16] {
+    let mut hash = Sha256::new();
+    let mut part = |text: &str| {
+        hash.update((text.len() as u64).to_be_bytes());
+        hash.update(text);
+    };
+    for item in items {
+        part(&item.meter);
+        part(&item.quantity.to_string());
+        part(
+            &item
+                .price
+                .map(|price| price.to_string())
+                .unwrap_or_default(),
+        );
+        part(&item.attributes.len().to_string());
+        for (name, value) in &item.attributes {
+            part(name);
+            part(value);
+        }
+    }
+    let mut digest = [0; 16];
+    digest.copy_from_slice(&hash.finalize()[..16]);
+    digest
+}
+
+impl Core {
+    /// Runs an operation with what it sets aside, or charges.
+    ///
+    /// # Errors
+    /// As for any operation, and all that keeps a usage from having a price.
+    pub async fn ask_for(
+        &self,
+        (account, caller): (&str, Caller),
+        sent: &Sent,
+        verb: impl Fn(Sum) -> Verb,
+    ) -> Result<Done, Status> {
+        match sent {
+            Sent::Amount(_) => self.ask(account, caller, verb(sent.unpriced())).await,
+            // What the run can cost at most; what it did cost.
+            Sent::ToDo(usage) => self.ask_priced((account, caller), usage, false, verb).await,
+            Sent::Done(usage) => self.ask_priced((account, caller), usage, true, verb).await,
+        }
+    }
+
+    /// The script says whether the price is the right one, and knows a repeat whatever its price: what cannot be priced any more is
+    /// asked all the same.
+    async fn ask_priced(
+        &self,
+        (account, caller): (&str, Caller),
+        usage: &Usage,
+        run_is_over: bool,
+        verb: impl Fn(Sum) -> Verb,
+    ) -> Result<Done, Status> {
+        // Only Redis' clock counts. Where another version has begun since it was last seen here, the script says so.
+        let mut by = By::Clock(self.clock_seen.load(Ordering::Relaxed));
+        for time in 1..=PRICED_MAX {
+            let priced = self.price(usage, &by, run_is_over).await;
+            let sum = priced.as_ref().copied().unwrap_or(Sum {
+                amount: Some(Credits::ZERO),
+                usage: Some(usage.unpriced()),
+                in_force: NEVER_IN_FORCE,
+            });
+            let done = self.ask(account, caller.clone(), verb(sum)).await?;
+            self.clock_seen.store(done.answer.now, Ordering::Relaxed);
+            if !done.refused_as(ErrorReason::Invalid) {
+                return Ok(done);
+            }
+            let hold = done.answer.hold.as_ref();
+            by = match hold.and_then(|hold| hold.request.usage) {
+                Some(first) => By::Hold(first.version),
+                None => By::Clock(done.answer.now),
+            };
+            if let (Err(status), 2..) = (priced, time) {
+                return Err(status);
+            }
+        }
+        Err(status::failed(&MemoryError::Ledger(
+            "the catalog changed again and again".into(),
+        )))
+    }
+
+    async fn price(&self, usage: &Usage, by: &By, run_is_over: bool) -> Result<Sum, Status> {
+        let found = match *by {
+            By::Clock(now) => {
+                let found = self.catalogs.in_force(now).await;
+                found.map(|(version, until)| {
+                    let from = version.head.effective_at;
+                    (version, (from, until.unwrap_or(NEVER)))
+                })
+            }
+            By::Hold(version) => {
+                let version = self.catalogs.version(version.into()).await;
+                version.map(|version| (version, NEVER_IN_FORCE))
+            }
+        };
+        let (version, in_force) = found.map_err(status::catalog_failed)?;
+        let number = u32::try_from(version.number()).map_err(|_| {
+            let bug = HoldsError::Bug("the number of a version has at most 32 bits".into());
+            status::failed(&bug.into())
+        })?;
+        Ok(Sum {
+            amount: Some(usage.priced(&version, run_is_over)?),
+            usage: Some(hold::Usage {
+                digest: usage.digest,
+                version: number,
+            }),
+            in_force,
+        })
+    }
+}
