@@ -5,6 +5,7 @@ PYTHON := .venv/bin/python
 BUF    := .venv/bin/buf
 OPS    ?= 50000
 SEED   ?= $(shell date +%s)
+USAGES ?= 100000
 RUNS   ?= 200
 LANES  ?= 3
 TRACE  ?= tests/data/gpu-jobs-300.csv
@@ -71,12 +72,15 @@ fmt: ## Format the code
 
 # --- longer runs -----------------------------------------------------------------------------------------------------
 
-.PHONY: model mutate-catalogs chaos replay outage sabotage sabotage-chaos bench-smoke bench-memory
+.PHONY: model mutate-catalogs usages chaos replay outage sabotage sabotage-chaos bench-smoke bench-memory
 model: setup-run ## Random operations against the reference model: OPS=1000000 SEED=7
 	@OPS=$(OPS) SEED=$(SEED) bash .ci/last_line.sh '^model: .* differences' $(CARGO) test --locked --test it model::random_sequences -- --nocapture --exact
 
 mutate-catalogs: setup-run ## Change each number of the five catalogs: something must notice
 	@bash .ci/last_line.sh '^mutate-catalogs: ' $(CARGO) test --locked --test it catalog::mutated -- --nocapture
+
+usages: setup-run ## Random usages of the five catalogs: quote, hold and charge agree with the products' tables: USAGES=100000 SEED=7
+	@USAGES=$(USAGES) SEED=$(SEED) bash .ci/last_line.sh '^usages: .* agree' $(CARGO) test --release --locked --test it catalog::usages -- --nocapture
 
 chaos: setup-run ## Break real processes and stores under load, compare the ledger with the clients' journals: RUNS=200 SEED=7 FAULT=stale
 	@FAULT="$(FAULT)" RUNS=$(RUNS) SEED=$(SEED) LANES=$(LANES) bash .ci/last_line.sh '^chaos: [0-9]' $(CARGO) test --locked --test it chaos::short -- --nocapture --exact

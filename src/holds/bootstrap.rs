@@ -231,11 +231,12 @@ impl Holds {
     /// The test clock's instant.
     ///
     /// # Errors
-    /// Redis did not answer.
+    /// Redis did not answer, or has been emptied and is not recovered yet.
     pub async fn test_clock(&self) -> Result<Micros, HoldsError> {
         let mut cmd = redis::cmd("HGET");
         cmd.arg(self.partition(0).keys.meta()).arg("clock");
-        self.aside(0, &cmd).await
+        let clock: Option<Micros> = self.aside(0, &cmd).await?;
+        clock.ok_or_else(|| HoldsError::Fenced("Redis does not know the test clock".into()))
     }
 
     /// Moves the test clock of all partitions, the first one last: a crash in between is mended by the next move.

@@ -14,6 +14,7 @@ mod shop;
 mod sold;
 mod tables;
 mod typed;
+mod usages;
 
 use std::{fs, path::PathBuf};
 

@@ -28,7 +28,8 @@ impl Row {
 
 const MICRO: u128 = 1_000_000;
 
-fn amount(micro: u128) -> String {
+/// A decimal text of micro-units.
+pub fn amount(micro: u128) -> String {
     let text = format!("{}.{:06}", micro / MICRO, micro % MICRO);
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
@@ -235,6 +236,158 @@ pub fn rows(product: &str) -> Vec<Row> {
         "scriptkit" => scriptkit(),
         "creatify" => creatify(),
         "openai-prepaid" => openai_prepaid(),
+        other => panic!("no table of {other}"),
+    }
+}
+
+/// Something sold, as a product's table has it.
+pub struct Sold {
+    pub meter: &'static str,
+    /// What is said of it before the run.
+    pub before: &'static str,
+    /// In micro-units.
+    increment: u128,
+    /// In micro-credits: what the run may come to.
+    pub prices: Vec<u128>,
+    /// How the run says which, by the place in `prices`; empty: nothing more than before.
+    names: &'static [&'static str],
+    /// Items of it are added up and charged to the unit; the rest of a micro-credit counts as one.
+    added_up: bool,
+    /// Only whole units.
+    pub whole: bool,
+}
+
+impl Sold {
+    pub fn most(&self) -> u128 {
+        self.prices.iter().copied().max().unwrap_or_default()
+    }
+
+    /// What is said of it after the run.
+    pub fn after(&self, price: u128) -> String {
+        let place = self.prices.iter().position(|it| *it == price);
+        let name = place.and_then(|at| self.names.get(at));
+        match (name, self.prices.len()) {
+            (Some(name), _) => format!(" {name}"),
+            (None, 1) => self.before.to_owned(),
+            (None, _) => format!(" price={}", amount(price)),
+        }
+    }
+}
+
+/// A usage in the making.
+#[derive(Default)]
+pub struct Sum {
+    single: u128,
+    /// By meter and attributes: price, increment, micro-units.
+    added_up: std::collections::BTreeMap<String, (u128, u128, u128)>,
+}
+
+impl Sum {
+    pub fn add(&mut self, sold: &Sold, price: u128, quantity: u128) {
+        if sold.added_up {
+            let row = format!("{}{}", sold.meter, sold.before);
+            let entry = self.added_up.entry(row);
+            entry.or_insert((price, sold.increment, 0)).2 += quantity;
+        } else {
+            self.single += quantity.div_ceil(sold.increment) * price;
+        }
+    }
+
+    pub fn total(&self) -> u128 {
+        let added_up = self.added_up.values();
+        let added_up = added_up.map(|(price, increment, sum)| (sum * price).div_ceil(*increment));
+        self.single + added_up.sum::<u128>()
+    }
+}
+
+fn sell(meter: &'static str, before: &'static str, increment: &str, price: &str) -> Sold {
+    Sold {
+        meter,
+        before,
+        increment: micro(increment),
+        prices: vec![micro(price)],
+        names: &[],
+        added_up: false,
+        whole: false,
+    }
+}
+
+fn from_to(meter: &'static str, increment: &str, min: &str, max: &str) -> Sold {
+    let (min, max) = (micro(min), micro(max));
+    Sold {
+        prices: vec![min, min + 1, min.midpoint(max), max],
+        ..sell(meter, "", increment, "0")
+    }
+}
+
+fn tokens(meter: &'static str, before: &'static str, increment: &str, price: &str) -> Sold {
+    Sold {
+        added_up: true,
+        whole: true,
+        ..sell(meter, before, increment, price)
+    }
+}
+
+/// All that a product sells to everybody.
+pub fn sold(product: &str) -> Vec<Sold> {
+    match product {
+        "json2video" => vec![
+            sell("render", " resolution=sd", "1", "0.5"),
+            sell("render", " resolution=hd", "1", "1"),
+            sell("render", " resolution=squared", "1", "1"),
+            sell("render", " resolution=full-hd", "1", "2"),
+            sell("render", " resolution=instagram-reel", "1", "1.5"),
+            sell("render", " resolution=instagram-story", "1", "1.5"),
+            sell("voice", "", "60", "1"),
+            sell("image", "", "1", "2"),
+            sell("video_generation", "", "1", "4"),
+        ],
+        "studio" => vec![
+            from_to("image", "1", "2", "3"),
+            Sold {
+                prices: ["8", "12", "20"].map(micro).to_vec(),
+                names: &["model=swift", "model=classic", "model=grand"],
+                ..sell("video", "", "10", "0")
+            },
+            sell("video", " model=classic", "10", "12"),
+            sell("custom_model", "", "1", "40"),
+        ],
+        "scriptkit" => vec![
+            from_to("image", "1", "1", "2"),
+            from_to("hd_image", "1", "2", "4"),
+            from_to("remix", "1", "1", "2"),
+            from_to("video", "5", "50", "80"),
+            from_to("advanced_scene", "1", "5", "15"),
+            sell("upscale", "", "1", "1"),
+            sell("export", " resolution=720p", "1", "5"),
+            sell("export", " resolution=1080p", "1", "10"),
+            sell("export", " resolution=4k", "1", "25"),
+        ],
+        "creatify" => vec![
+            sell("url_to_video", "", "30", "5"),
+            sell("avatar", "", "30", "5"),
+            sell("custom_template", "", "30", "5"),
+            sell("ai_shorts", "", "30", "5"),
+            sell("ai_editing", "", "30", "5"),
+            sell("aurora", "", "1", "1"),
+            sell("aurora_fast", "", "1", "0.5"),
+            sell("text_to_speech", "", "30", "1"),
+            sell("product_video", "", "30", "10"),
+            sell("product_image", "", "1", "2"),
+            sell("ad_clone", "", "5", "12"),
+            sell("script", "", "1", "1"),
+            sell("link", "", "1", "1"),
+            sell("asset", " model=sketch", "1", "1"),
+            sell("asset", " model=photo", "1", "3"),
+            sell("asset", " model=cinema", "1", "12"),
+            tokens("text", "", "1000", "0.25"),
+        ],
+        "openai-prepaid" => vec![
+            tokens("tokens", " model=large direction=input", "1000000", "2.5"),
+            tokens("tokens", " model=large direction=output", "1000000", "10"),
+            tokens("tokens", " model=small direction=input", "1000000", "0.15"),
+            tokens("tokens", " model=small direction=output", "1000000", "0.6"),
+        ],
         other => panic!("no table of {other}"),
     }
 }
