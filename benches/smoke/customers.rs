@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 
 use holdbook::proto::{
-    CommitRequest, CreateAccountRequest, Durability, GrantCreditsRequest, GrantKind,
-    ReserveRequest, account_service_client::AccountServiceClient, commit_request::What,
-    grant_service_client::GrantServiceClient,
+    ApplyCatalogRequest, CommitRequest, CreateAccountRequest, Durability, GrantCreditsRequest,
+    GrantKind, ReserveRequest, Usage, UsageItem, account_service_client::AccountServiceClient,
+    commit_request::What, grant_service_client::GrantServiceClient,
+    pricing_service_client::PricingServiceClient,
 };
 use tokio::task::JoinSet;
 use tonic::transport::Channel;
@@ -78,6 +79,57 @@ pub fn reserve(phase: &str, number: u64) -> ReserveRequest {
             ("node".to_owned(), format!("node-{}", number % 64)),
         ]),
         ..ReserveRequest::default()
+    }
+}
+
+/// As the five products sell: what it does is priced by the length and the resolution.
+const CATALOG: &str = "catalog: bench
+meters:
+  render:
+    unit: second
+    rounding: exact
+    attributes: {resolution: [hd, full-hd]}
+    prices:
+      - {when: {resolution: hd}, price: 0.5}
+      - {when: {resolution: full-hd}, price: 1}
+";
+
+/// Applies the catalog that the calls by usage are priced by.
+pub async fn sell(channel: Channel) -> Outcome<()> {
+    let request = ApplyCatalogRequest {
+        yaml: CATALOG.to_owned(),
+        ..ApplyCatalogRequest::default()
+    };
+    PricingServiceClient::new(channel)
+        .apply_catalog(request)
+        .await?;
+    Ok(())
+}
+
+fn seconds(quantity: &str) -> Option<Usage> {
+    let item = UsageItem {
+        meter: "render".to_owned(),
+        quantity: quantity.to_owned(),
+        attributes: HashMap::from([("resolution".to_owned(), "full-hd".to_owned())]),
+        ..UsageItem::default()
+    };
+    Some(Usage { items: vec![item] })
+}
+
+/// The same job by what it will do.
+pub fn reserve_by_usage(phase: &str, number: u64) -> ReserveRequest {
+    ReserveRequest {
+        amount: String::new(),
+        usage: seconds("1.5"),
+        ..reserve(phase, number)
+    }
+}
+
+/// Its end by what it did.
+pub fn commit_by_usage(phase: &str, number: u64) -> CommitRequest {
+    CommitRequest {
+        what: seconds("1.25").map(What::Usage),
+        ..commit(phase, number)
     }
 }
 

@@ -39,6 +39,8 @@ pub struct Together {
     pub answered_per_s: f64,
     pub lag_entries: u64,
     pub drained_after: Duration,
+    /// As `pairs`, each call by usage.
+    pub by_usage: Load,
     pub noop: Load,
     pub bare: Load,
 }
@@ -71,12 +73,19 @@ impl Round {
     }
 }
 
+impl Together {
+    /// By usage against by amount.
+    pub fn usage_vs_amount(&self) -> f64 {
+        self.by_usage.calls_per_s() / self.pairs.calls_per_s()
+    }
+}
+
 impl fmt::Display for Round {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (alone, together) = (&self.alone, &self.together);
         write!(
             f,
-            "disk write {:.3} ms; reserve {:.3} ms, no-ops {:.3} and {:.3} ms, {:.2}; {:.0} calls/s, no-ops {:.0} and {:.0}/s, {:.2}; ledger {} entries behind, drained in {} ms",
+            "disk write {:.3} ms; reserve {:.3} ms, no-ops {:.3} and {:.3} ms, {:.2}; {:.0} calls/s, no-ops {:.0} and {:.0}/s, {:.2}; by usage {:.2} of them; ledger {} entries behind, drained in {} ms",
             self.disk.p50_ms(),
             alone.reserve.p50_ms(),
             alone.noop.p50_ms(),
@@ -86,6 +95,7 @@ impl fmt::Display for Round {
             together.noop.calls_per_s(),
             together.bare.calls_per_s(),
             self.unary_calls_vs_noop(),
+            together.usage_vs_amount(),
             together.lag_entries,
             together.drained_after.as_millis(),
         )
@@ -124,6 +134,16 @@ async fn pair(channel: Channel, phase: String, number: u64) -> Outcome<u64> {
     Ok(2)
 }
 
+/// The same by usage.
+async fn pair_by_usage(channel: Channel, phase: String, number: u64) -> Outcome<u64> {
+    let mut metering = MeteringServiceClient::new(channel);
+    let reserve = customers::reserve_by_usage(&phase, number);
+    metering.reserve(reserve).await?;
+    let commit = customers::commit_by_usage(&phase, number);
+    metering.commit(commit).await?;
+    Ok(2)
+}
+
 impl Callers {
     /// Starts the bare server with an answer that the service gave, and connects to both.
     pub async fn connect(stack: &Stack) -> Outcome<Self> {
@@ -146,6 +166,8 @@ impl Callers {
         load::together(&self.bare, WARM_UP, noop).await?;
         load::together(&self.service, WARM_UP, noop).await?;
         let turn = |channel, number| pair(channel, "warm".to_owned(), number);
+        load::together(&self.service, WARM_UP, turn).await?;
+        let turn = |channel, number| pair_by_usage(channel, "usage".to_owned(), number);
         load::together(&self.service, WARM_UP, turn).await?;
         stack.drain(DRAIN_MAX).await?;
         Ok(())
@@ -219,6 +241,17 @@ impl Callers {
         } else {
             None
         };
+        let by_usage = async || {
+            let phase = format!("usage{round}");
+            let turn = move |channel, number| pair_by_usage(channel, phase.clone(), number);
+            let mut pairs = load::together(&self.service, PAIRS_LENGTH, turn).await?;
+            pairs.took += stack.drain(DRAIN_MAX).await?;
+            Outcome::Ok(pairs)
+        };
+        let early_usage = match early {
+            Some(_) => Some(by_usage().await?),
+            None => None,
+        };
         let phase = format!("together{round}");
         let turn = move |channel, number| pair(channel, phase.clone(), number);
         let mut pairs = load::together(&self.service, PAIRS_LENGTH, turn).await?;
@@ -226,6 +259,10 @@ impl Callers {
         let lag_entries = stack.lag().await?;
         let drained_after = stack.drain(DRAIN_MAX).await?;
         pairs.took += drained_after;
+        let by_usage = match early_usage {
+            Some(early) => early,
+            None => by_usage().await?,
+        };
         let (noop, bare) = match early {
             Some(both) => both,
             None => idle().await?,
@@ -235,6 +272,7 @@ impl Callers {
             answered_per_s,
             lag_entries,
             drained_after,
+            by_usage,
             noop,
             bare,
         })

@@ -12,7 +12,7 @@ use super::{
     status,
 };
 use crate::{
-    catalogs::Version,
+    catalogs::{CatalogsError, Version},
     domain::{account::Micros, credits::Credits, hold},
     holds::{
         HoldsError,
@@ -275,7 +275,12 @@ impl Core {
     async fn price(&self, usage: &Usage, by: &By, run_is_over: bool) -> Result<Sum, Status> {
         let found = match *by {
             By::Clock(now) => {
-                let found = self.catalogs.in_force(now).await;
+                let mut found = self.catalogs.in_force(now).await;
+                if let Err(CatalogsError::NotYet(_)) = found {
+                    // The first of all may have been applied through another process, just now.
+                    self.catalogs.step().await.map_err(status::ledger_failed)?;
+                    found = self.catalogs.in_force(now).await;
+                }
                 found.map(|(version, until)| {
                     let from = version.head.effective_at;
                     (version, (from, until.unwrap_or(NEVER)))

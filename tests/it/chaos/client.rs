@@ -4,8 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use holdbook::proto::{
     ChargeRequest, CommitRequest, Durability, GrantCreditsRequest, GrantKind, RefundRequest,
-    ReleaseRequest, ReserveRequest, commit_request::What, grant_service_client::GrantServiceClient,
-    metering_service_client::MeteringServiceClient,
+    ReleaseRequest, ReserveRequest, Usage, UsageItem, commit_request::What,
+    grant_service_client::GrantServiceClient, metering_service_client::MeteringServiceClient,
 };
 use tokio::{sync::watch, time};
 use tonic::{Code, Status, transport::Channel};
@@ -135,6 +135,7 @@ impl Client {
             part: String::new(),
             amount,
             ledger: false,
+            by_usage: false,
         }
     }
 
@@ -189,6 +190,8 @@ impl Client {
     /// Sends a deed until its outcome is certain, each time to the other process; says whether it was done.
     async fn done(&mut self, mut deed: Deed) -> bool {
         deed.ledger = self.dice.chance(20);
+        let can = matches!(deed.verb, Verb::Reserve | Verb::Capture | Verb::Commit);
+        deed.by_usage = can && self.dice.chance(40);
         let mut process = self.dice.below(2) as usize;
         if let (silent, left @ 1..) = self.silent {
             (process, self.silent) = (1 - silent, (silent, left - 1));
@@ -257,6 +260,14 @@ async fn send(channel: Channel, deed: &Deed) -> Result<Durability, Status> {
         account, id, part, ..
     } = deed;
     let (account_id, hold_id) = (account.clone(), id.clone());
+    // By every version of the catalog a credit a second.
+    let usage = deed.by_usage.then(|| Usage {
+        items: vec![UsageItem {
+            meter: "job".into(),
+            quantity: deed.amount.to_string(),
+            ..Default::default()
+        }],
+    });
     let (amount, durability) = (
         deed.amount.to_string(),
         if deed.ledger {
@@ -283,7 +294,8 @@ async fn send(channel: Channel, deed: &Deed) -> Result<Durability, Status> {
             let request = ReserveRequest {
                 account_id,
                 hold_id,
-                amount,
+                amount: if deed.by_usage { String::new() } else { amount },
+                usage,
                 durability,
                 ..Default::default()
             };
@@ -293,7 +305,7 @@ async fn send(channel: Channel, deed: &Deed) -> Result<Durability, Status> {
             let request = CommitRequest {
                 account_id,
                 hold_id,
-                what: Some(What::Amount(amount)),
+                what: Some(usage.map_or(What::Amount(amount), What::Usage)),
                 r#final: Some(deed.verb == Verb::Commit),
                 commit_id: part.clone(),
                 durability,

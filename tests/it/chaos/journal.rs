@@ -73,6 +73,8 @@ pub const PART: &str = "part";
 /// What a client wants done, once.
 #[derive(Clone, Debug)]
 pub struct Deed {
+    /// The amount is asked for as a usage that comes to it.
+    pub by_usage: bool,
     pub verb: Verb,
     pub account: String,
     /// The hold's or grant's id.

@@ -24,6 +24,8 @@ struct Event {
 /// A hold by the sequence of the event that made it.
 struct BookedHold {
     sequence: i64,
+    /// It has a version of the catalog.
+    priced: bool,
     /// Nothing was set aside: it was lost, and this event, which made it, is its own end: one commit, whatever it was sent as, or a release.
     end_of_lost: Option<Vec<u8>>,
 }
@@ -95,12 +97,13 @@ impl Book {
     pub async fn read(client: &Client) -> Self {
         let rows = |sql| async move { client.query(sql, &[]).await.expect("the ledger answers") };
         let mut holds: HashMap<_, Vec<_>> = HashMap::new();
-        let sql = "select account_id, hold_id, sequence, case when e.name not in ('reserve', 'charge') then e.raw end
+        let sql = "select account_id, hold_id, sequence, catalog_version is not null as priced, case when e.name not in ('reserve', 'charge') then e.raw end as end_of_lost
             from holds join events e using (account_id, sequence)";
         for row in rows(sql).await {
             let hold = BookedHold {
-                sequence: row.get(2),
-                end_of_lost: row.get(3),
+                sequence: row.get("sequence"),
+                priced: row.get("priced"),
+                end_of_lost: row.get("end_of_lost"),
             };
             holds
                 .entry((row.get(0), row.get(1)))
@@ -225,6 +228,13 @@ pub fn compare(book: &Book, journal: &Journal, before: u64, epoch: i64) -> Verdi
                 verdict
                     .mismatched
                     .push(format!("{entry:?}: {name} of {amount} micro-credits"));
+            }
+            let mut holds = book.holds(&deed.account, &deed.id).iter();
+            let made = holds.find(|hold| deed.verb == Verb::Reserve && hold.sequence == place.1);
+            if made.is_some_and(|hold| hold.priced != deed.by_usage) {
+                verdict
+                    .mismatched
+                    .push(format!("{entry:?}: not priced as it was"));
             }
             if !claimed.insert(place.clone()) {
                 verdict

@@ -10,9 +10,9 @@ use holdbook::{
     dev::{PostgresServer, RedisServer},
     holds, ledger,
     proto::{
-        CreateAccountRequest, GetBalanceRequest, GrantCreditsRequest, GrantKind,
-        ListTransfersRequest, account_service_client::AccountServiceClient,
-        grant_service_client::GrantServiceClient,
+        ApplyCatalogRequest, CreateAccountRequest, GetBalanceRequest, GrantCreditsRequest,
+        GrantKind, ListTransfersRequest, account_service_client::AccountServiceClient,
+        grant_service_client::GrantServiceClient, pricing_service_client::PricingServiceClient,
     },
 };
 use tokio::{process::Command, time};
@@ -99,6 +99,7 @@ impl World {
             accounts: Arc::new(accounts),
             folder,
         };
+        world.sell().await;
         world.fund().await;
         world
     }
@@ -122,6 +123,26 @@ impl World {
         doors
             .map(|door| door.borrow().clone().expect("it has served"))
             .collect()
+    }
+
+    /// A catalog, and soon a second version of it, with the same prices: holds of the first outlive it.
+    async fn sell(&self) {
+        let mut prices = PricingServiceClient::new(self.channels().swap_remove(0));
+        let mut begins = None;
+        for name in ["first", "second"] {
+            let request = ApplyCatalogRequest {
+                yaml: format!("catalog: {name}\nmeters: {{job: {{unit: second, price: 1}}}}\n"),
+                effective_at: begins,
+                ..Default::default()
+            };
+            let applied = prices.apply_catalog(request).await.expect("a catalog");
+            let head = applied.into_inner().catalog.expect("a version");
+            let at = head.effective_at.expect("an instant");
+            begins = Some(prost_types::Timestamp {
+                seconds: at.seconds + 3,
+                ..at
+            });
+        }
     }
 
     async fn fund(&self) {
