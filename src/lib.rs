@@ -41,6 +41,7 @@
 //!                   catalogs/known.rs     which version holds at an instant; read once     ◄──  asked every second
 //!                       │
 //!  a usage ───────► pricing/quote/mod.rs  what it costs: lines, least and most; after the job the exact charge
+//!  of a hold ─────► rpc/usage.rs          priced before the script runs, which says by whose clock or version it must be: then once more
 //!
 //!  a command ─────► plans/command.rs      after what is due (plans/due.rs): the subscription as it is then, and effects as data
 //! ```
@@ -63,6 +64,7 @@
 //! | a cycle's credits are missing for an instant, or given twice | cycles are counted from one anchor and follow each other; a grant's id is its subscription's and cycle's | `histories::each_instant_has_exactly_one_cycles_allowance`, `histories::a_repeated_command_changes_nothing` |
 //! | what a renewal comes to depends on when somebody looked | what is due is done first, each at its own instant, in order | `histories::one_look_tells_what_many_do` |
 //! | a price that somebody was told changes | versions of the catalog are only added, and each is found by its number for ever | `applied::each_product_is_a_version_and_all_are_kept`, `applied::versions_are_append_only_for_serving_connections` |
+//! | an open hold's price changes | the version is part of the hold, in Redis, the event and the ledger, and a commit at another one is refused and priced again | `priced::an_open_hold_keeps_its_prices`, `priced::a_hold_that_was_loaded_or_has_expired_keeps_its_prices` |
 //! | a catalog is overwritten unseen | a version is added while nobody else adds one, and only after the one that its caller expects | `applied::nobody_overwrites_what_he_has_not_seen` |
 //! | an answer depends on how punctual the sweeper is | each call first applies what is due on its account, at its own instant | `model::random_sequences` |
 //! | a row of the book is changed | the role that serves has no right to; whoever has it is found by the audit | `rights::the_book_is_append_only_for_serving_connections`, `audit::an_altered_transfer_is_named_with_all_that_it_upsets` |

@@ -35,6 +35,17 @@ fn subcommands(help: &str) -> Vec<&str> {
         .collect()
 }
 
+/// The words of a command as a shell takes them: those between quotes are one.
+fn words(line: &str) -> Vec<&str> {
+    let parts = line.split('\'').enumerate();
+    parts
+        .flat_map(|(at, part)| match at % 2 {
+            0 => part.split_whitespace().collect(),
+            _ => vec![part],
+        })
+        .collect()
+}
+
 /// The examples of a help text, up to where the shell would take over.
 fn examples(help: &str) -> Vec<Vec<&str>> {
     let examples = help
@@ -42,7 +53,8 @@ fn examples(help: &str) -> Vec<Vec<&str>> {
         .filter_map(|line| line.strip_prefix("  holdbook "));
     examples
         .map(|line| {
-            line.split_whitespace()
+            words(line)
+                .into_iter()
                 .take_while(|word| !["|", ">"].contains(word))
                 .collect()
         })

@@ -7,8 +7,8 @@ use holdbook::proto::{
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
-use super::shop::{Shop, small, usage, violations, why};
-use crate::support::fund;
+use super::shop::{Prices, Shop, small, usage, violations, why};
+use crate::support::{self, Stack, fund};
 
 const ACCOUNT: &str = "acme";
 
@@ -274,4 +274,24 @@ async fn without_a_catalog_there_are_no_holds_by_usage() {
         (code, reason.as_str()),
         (Code::NotFound, "CATALOG_NOT_FOUND")
     );
+}
+
+/// Postgres is away: what is known is enough, for repeats too.
+#[tokio::test(flavor = "multi_thread")]
+async fn holds_by_usage_go_on_without_the_ledger() {
+    let mut postgres = support::own_postgres("priced").await;
+    let stack = Stack::start_on(support::redis().await, postgres.url(), &[]).await;
+    let prices = Prices::over(stack.channel());
+    let shop = Shop { stack, prices };
+    shop.prices.apply(&small("1")).await;
+    fund(&shop.stack.channel(), ACCOUNT, "100").await;
+    let before = shop.reserve(to_reserve("before", "job 10")).await;
+    before.expect("a hold");
+    postgres.kill().await.expect("killed");
+    let held = shop.reserve(to_reserve("during", "job 5")).await;
+    assert_eq!(held.expect("a hold").hold.expect("it").held, "5");
+    for (hold, charged) in [("before", "2"), ("during", "2"), ("during", "2")] {
+        let done = shop.commit(to_commit(hold, "job 2")).await;
+        assert_eq!(done.expect("a commit").charged, charged, "{hold}");
+    }
 }
