@@ -5,6 +5,7 @@ mod broken;
 mod choices;
 mod command;
 mod docs;
+mod metered;
 mod mutated;
 mod priced;
 mod prices;
