@@ -27,6 +27,8 @@ pub struct Catalog {
     pub meters: BTreeMap<String, Meter>,
     /// Prices that an account may have instead, by name and meter.
     pub overrides: BTreeMap<String, BTreeMap<String, Prices>>,
+    /// Whose prices those are: accounts, each with the name of its own.
+    pub contracts: BTreeMap<String, String>,
     /// Plans.
     pub plans: BTreeMap<String, Plan>,
     /// Credits to buy, in fixed amounts.

@@ -34,6 +34,11 @@ pub fn warnings(old: &Catalog, new: &Catalog) -> Vec<String> {
         "is gone: a quote that names it is refused",
     );
     gone(
+        "contracts",
+        missing(&old.contracts, &new.contracts),
+        "is gone: the account pays what everybody pays",
+    );
+    gone(
         "plans",
         missing(&old.plans, &new.plans),
         "is gone: nobody can come to it any more",

@@ -38,10 +38,14 @@ impl PricingService for Pricing {
         let mut fields = Fields::default();
         fields.text("override", &r.r#override, usage::NAME_MAX);
         let items = usage::items(&mut fields, &r.usage);
-        let own = (!r.r#override.is_empty()).then_some(r.r#override.as_str());
+        if !r.account_id.is_empty() {
+            fields.account_id(&r.account_id);
+        }
+        let named = (!r.r#override.is_empty()).then_some(r.r#override.as_str());
         // A usage that is wrong in itself is told so whatever the catalog.
         let answer = match (items, self.version(r.version).await) {
             (Some(items), Ok(version)) => {
+                let own = named.or(version.catalog.contract(&r.account_id));
                 Ok(quote::price(&mut fields, &version, &items, own, r.exact))
             }
             (None, Ok(_)) => Ok(proto::QuoteResponse::default()),

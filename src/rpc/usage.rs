@@ -172,14 +172,13 @@ impl Usage {
         }
     }
 
-    fn priced(&self, version: &Version, run_is_over: bool) -> Result<Credits, Status> {
-        let catalog = &version.catalog;
-        let amount = if run_is_over {
-            catalog.charge(&self.items, None).map(|charge| charge.total)
+    fn priced(&self, version: &Version, account: &str, over: bool) -> Result<Credits, Status> {
+        let (catalog, own) = (&version.catalog, version.catalog.contract(account));
+        let amount = if over {
+            catalog.charge(&self.items, own).map(|charge| charge.total)
         } else {
-            catalog
-                .quote(&self.items, None)
-                .map(|quote| quote.total.maximum)
+            let quote = catalog.quote(&self.items, own);
+            quote.map(|quote| quote.total.maximum)
         };
         amount.map_err(|problems| {
             let mut fields = Fields::default();
@@ -247,7 +246,7 @@ impl Core {
         // Only Redis' clock counts. Where another version has begun since it was last seen here, the script says so.
         let mut by = By::Clock(self.clock_seen.load(Ordering::Relaxed));
         for time in 1..=PRICED_MAX {
-            let priced = self.price(usage, &by, run_is_over).await;
+            let priced = self.price(usage, &by, account, run_is_over).await;
             let sum = priced.as_ref().copied().unwrap_or(Sum {
                 amount: Some(Credits::ZERO),
                 usage: Some(usage.unpriced()),
@@ -272,7 +271,13 @@ impl Core {
         )))
     }
 
-    async fn price(&self, usage: &Usage, by: &By, run_is_over: bool) -> Result<Sum, Status> {
+    async fn price(
+        &self,
+        usage: &Usage,
+        by: &By,
+        account: &str,
+        run_is_over: bool,
+    ) -> Result<Sum, Status> {
         let found = match *by {
             By::Clock(now) => {
                 let mut found = self.catalogs.in_force(now).await;
@@ -297,7 +302,7 @@ impl Core {
             status::failed(&bug.into())
         })?;
         Ok(Sum {
-            amount: Some(usage.priced(&version, run_is_over)?),
+            amount: Some(usage.priced(&version, account, run_is_over)?),
             usage: Some(hold::Usage {
                 digest: usage.digest,
                 version: number,

@@ -28,6 +28,14 @@ pub struct QuoteArgs {
         hide_default_value = true
     )]
     r#override: String,
+    /// Prices of this account, if it has its own
+    #[arg(
+        long,
+        value_name = "ACCOUNT",
+        default_value = "",
+        hide_default_value = true
+    )]
+    account: String,
     /// The catalog's version [default: the one in force now]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     version: Option<u64>,
@@ -44,6 +52,7 @@ pub(in crate::cli) async fn quote(args: QuoteArgs) -> Result<Record, ClientError
         r#override: args.r#override,
         version: args.version.unwrap_or_default(),
         exact: args.exact,
+        account_id: args.account,
     };
     let answer = pricing.quote(request).await?.into_inner();
     let lines = answer.lines.iter().map(line).collect();

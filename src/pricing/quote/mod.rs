@@ -81,6 +81,12 @@ pub struct Charge {
 }
 
 impl Catalog {
+    /// The name of an account's own prices, if it has any.
+    #[must_use]
+    pub fn contract(&self, account: &str) -> Option<&str> {
+        self.contracts.get(account).map(String::as_str)
+    }
+
     /// What a usage will cost an account that has these prices of its own, or none.
     ///
     /// # Errors

@@ -258,6 +258,29 @@ impl Reader {
         overrides
     }
 
+    /// By account, as accounts are named: not as the catalog names.
+    pub(super) fn contracts(
+        &mut self,
+        node: &Node,
+        overrides: Option<&Node>,
+    ) -> BTreeMap<String, String> {
+        let mut contracts = BTreeMap::new();
+        for (account, node) in self.map(node, "contracts").unwrap_or_default() {
+            let sign = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+            let is_account =
+                (1..=64).contains(&account.text.len()) && account.text.bytes().all(sign);
+            if !is_account {
+                let what = format!("\"{}\" is no account: [A-Za-z0-9._-]{{1,64}}", account.text);
+                self.wrong(account.place, what);
+            }
+            let known = overrides.into_iter().flat_map(Node::keys);
+            if let Some(name) = self.known(node, "override", known) {
+                contracts.insert(account.text.clone(), name);
+            }
+        }
+        contracts
+    }
+
     fn overridden(&mut self, node: &Node, meter: &Meter) -> Option<Prices> {
         let mut fields = self.fields(node, "a meter's override")?;
         let priced = Priced {

@@ -39,9 +39,11 @@ pub(super) fn read(reader: &mut Reader, root: &Node) -> Option<Catalog> {
     let meters = written
         .map(|node| reader.meters(node, &names))
         .unwrap_or_default();
-    let overrides = fields
-        .get("overrides")
-        .map(|node| reader.overrides(node, &meters, written));
+    let prices = fields.get("overrides");
+    let overrides = prices.map(|node| reader.overrides(node, &meters, written));
+    let contracts = fields
+        .get("contracts")
+        .map(|node| reader.contracts(node, prices));
     let defaults = fields.get("plan_defaults");
     let written = fields.get("plans");
     let plans = written
@@ -69,6 +71,7 @@ pub(super) fn read(reader: &mut Reader, root: &Node) -> Option<Catalog> {
         accounts: accounts?,
         meters,
         overrides: overrides.unwrap_or_default(),
+        contracts: contracts.unwrap_or_default(),
         plans,
         packs: packs.unwrap_or_default(),
         pack_discounts: pack_discounts.unwrap_or(Stacking::Multiply),

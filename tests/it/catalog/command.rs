@@ -185,9 +185,14 @@ fn what_somebody_will_meet_is_warned_of() {
             Some("meters.link: is gone: a usage of it is refused"),
         ),
         (
-            "  enterprise_volume:",
-            "  volume:",
+            "enterprise_volume",
+            "volume",
             Some("overrides.enterprise_volume: is gone: a quote that names it is refused"),
+        ),
+        (
+            "  ad-house: enterprise_volume\n",
+            "",
+            Some("contracts.ad-house: is gone: the account pays what everybody pays"),
         ),
         (
             "  creator: {",

@@ -4,7 +4,7 @@
 use holdbook::proto::{
     Balance, CommitRequest, CommitResponse, CreateAccountRequest, GetBalanceRequest,
     GrantCreditsRequest, GrantCreditsResponse, GrantKind, LedgerAccount, ListGrantsRequest,
-    ListTransfersRequest, ReserveRequest, ReserveResponse, Transfer, Usage,
+    ListTransfersRequest, QuoteRequest, ReserveRequest, ReserveResponse, Transfer, Usage,
     account_service_client::AccountServiceClient, commit_request::What,
     grant_credits_request::Expiry, grant_service_client::GrantServiceClient,
     metering_service_client::MeteringServiceClient,
@@ -12,7 +12,10 @@ use holdbook::proto::{
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
-use super::shop::{Shop, usage, why};
+use super::{
+    shop::{Shop, usage, why},
+    text,
+};
 
 const ACCOUNT: &str = "acme";
 const DAY: i64 = 86_400;
@@ -425,5 +428,43 @@ async fn openai_prepaid_07_usage_that_is_reported_late_is_booked() {
             "commit free spent 2.5 first"
         ]
     );
+    customer.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn creatify_06_an_account_with_a_contract_pays_its_own_prices() {
+    let customer = Customer::of("creatify", "0").await;
+    customer.grant(GrantKind::TopUp, "top-up", "10000").await;
+    let quoted = async |account: &str, text: &str| {
+        let request = QuoteRequest {
+            account_id: account.into(),
+            usage: usage(text),
+            exact: true,
+            ..Default::default()
+        };
+        let quote = customer.0.prices.quote(request).await.expect("a quote");
+        quote.maximum
+    };
+    // Ten increments at 5, twenty at 4, one at 3; or all at 4.
+    let job = "url_to_video 930; product_image 2";
+    for (account, cost) in [
+        ("film-group", "136"),
+        ("ad-house", "128"),
+        (ACCOUNT, "159"),
+        ("", "159"),
+    ] {
+        assert_eq!(quoted(account, job).await, cost, "{account}");
+    }
+    let held = customer.reserve("before", job).await.expect("a hold");
+    assert_eq!(held.hold.expect("it").held, "159");
+    // From the next version on the account has a contract; its open hold keeps its prices.
+    let contract = text("creatify.yaml").replace("film-group:", "acme:");
+    customer.0.prices.apply(&contract).await;
+    let held = customer.reserve("after", job).await.expect("a hold");
+    assert_eq!(held.hold.expect("it").held, "136");
+    let part = "url_to_video 330; product_image 1";
+    for (hold, charged) in [("before", "57"), ("after", "55.5")] {
+        assert_eq!(customer.commit(hold, part).await.charged, charged, "{hold}");
+    }
     customer.end().await;
 }
