@@ -57,8 +57,7 @@ impl Known {
 
     /// The version in force at an instant.
     pub(super) fn at(&self, now: Micros) -> Option<CatalogHead> {
-        let begun = self.heads.partition_point(|head| head.effective_at <= now);
-        self.heads[..begun].last().cloned()
+        self.in_force(now).map(|(head, _)| head)
     }
 
     /// The first of all.
@@ -70,6 +69,13 @@ impl Known {
     pub(super) fn numbered(&self, version: u64) -> Option<CatalogHead> {
         let found = self.heads.iter().find(|head| head.version == version);
         found.cloned()
+    }
+
+    /// The version in force at an instant, and when the next takes its place.
+    pub(super) fn in_force(&self, now: Micros) -> Option<(CatalogHead, Option<Micros>)> {
+        let begun = self.heads.partition_point(|head| head.effective_at <= now);
+        let until = self.heads.get(begun).map(|next| next.effective_at);
+        Some((self.heads[..begun].last()?.clone(), until))
     }
 
     /// The newest that have not been read, oldest first.

@@ -124,9 +124,8 @@ impl Catalogs {
     /// # Errors
     /// None is, or it cannot be had.
     pub async fn in_force(&self, now: Micros) -> Result<(Version, Option<Micros>), CatalogsError> {
-        let head = self.head_at(now)?;
-        let next = self.known(|known| known.numbered(head.version + 1));
-        let until = next.map(|next| next.effective_at);
+        let found = self.known(|known| known.in_force(now).ok_or_else(|| known.first()));
+        let (head, until) = found.map_err(CatalogsError::NotYet)?;
         Ok((self.read(head).await?, until))
     }
 

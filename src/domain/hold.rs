@@ -54,6 +54,8 @@ pub struct Usage {
     pub digest: [u8; 16],
     /// The catalog's version that it is priced by; 0: by none.
     pub version: u32,
+    /// The first bytes of the hash of that version's text: a ledger that went back to an older copy may give a number out again.
+    pub text: [u8; 4],
 }
 
 /// What the caller sent to make the hold; compared when the id comes again (I3).

@@ -48,7 +48,7 @@ pub enum HoldsError {
     /// It refused a write in the middle of a call; what the call did is decided by a recovery.
     #[error("Redis refused a write: {0}")]
     CutShort(String),
-    /// A defect; nothing was done.
+    /// A defect; what was done is for a recovery to find out.
     #[error("the program in Redis failed: {0}")]
     Bug(String),
 }

@@ -25,6 +25,16 @@ pub struct CatalogHead {
     pub applied_at: Micros,
 }
 
+impl CatalogHead {
+    /// The beginning of its text's hash, by which a hold knows it from another of the same number.
+    #[must_use]
+    pub fn text(&self) -> [u8; 4] {
+        let digits = self.sha256.get(..8);
+        let number = digits.and_then(|digits| u32::from_str_radix(digits, 16).ok());
+        number.unwrap_or_default().to_be_bytes()
+    }
+}
+
 /// The newest version, and the instant at which it is looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewestCatalog {

@@ -104,7 +104,8 @@ impl Memory {
                 Body::AskLedger => {
                     self.caught_up(position).await?;
                     let found = self.look_up(&operation).await?;
-                    if found.hold.is_empty() && operation.verb.needs_hold() && !replays {
+                    let waits = operation.verb.needs_hold() || operation.verb.is_by_usage();
+                    if found.hold.is_empty() && waits && !replays {
                         self.nobody_replays(partition, reply.epoch).await?;
                     }
                     // It counts in this era only; `loaded` names its own.

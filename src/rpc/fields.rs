@@ -68,10 +68,11 @@ impl Fields {
         status::invalid(self.0)
     }
 
-    /// Notes why a usage has no price.
-    pub fn problems(&mut self, Problems(problems): Problems) {
+    /// Notes why a usage has no price; `list` is where the request has its items.
+    pub fn problems(&mut self, list: &str, Problems(problems): Problems) {
         for problem in problems {
-            self.violation(&problem.field, problem.what);
+            let field = problem.field.replacen("usage", list, 1);
+            self.violation(&field, problem.what);
         }
     }
 

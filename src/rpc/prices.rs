@@ -37,7 +37,7 @@ impl PricingService for Pricing {
         let r = request.into_inner();
         let mut fields = Fields::default();
         fields.text("override", &r.r#override, usage::NAME_MAX);
-        let items = usage::items(&mut fields, &r.usage);
+        let items = usage::items(&mut fields, "usage", &r.usage);
         if !r.account_id.is_empty() {
             fields.account_id(&r.account_id);
         }

@@ -21,9 +21,10 @@ use crate::{
     },
     pricing::{amount::Quantity, quote::Item},
     proto::{self, ErrorReason, commit_request::What},
-    reconcile::memory::MemoryError,
 };
 
+/// Where a usage of a hold has its items.
+const ITEMS: &str = "usage.items";
 /// Most items of a usage.
 const ITEMS_MAX: usize = 100;
 /// Most bytes of the name of a meter or an attribute.
@@ -35,13 +36,13 @@ const ATTRIBUTES_MAX: usize = 16;
 
 /// The checked form of a usage, also of one with quantities that are none, so that all else in it is looked at, too; `None`: it is
 /// too large to be looked at.
-pub fn items(fields: &mut Fields, sent: &[proto::UsageItem]) -> Option<Vec<Item>> {
+pub fn items(fields: &mut Fields, list: &str, sent: &[proto::UsageItem]) -> Option<Vec<Item>> {
     let before = fields.count();
     if sent.len() > ITEMS_MAX {
-        fields.violation("usage", "must be at most 100 items");
+        fields.violation(list, "must be at most 100 items");
     }
     for (at, item) in sent.iter().take(ITEMS_MAX).enumerate() {
-        fields.text(&format!("usage[{at}].meter"), &item.meter, NAME_MAX);
+        fields.text(&format!("{list}[{at}].meter"), &item.meter, NAME_MAX);
         let fits = |(name, value): (&String, &String)| {
             let text = name.chars().chain(value.chars());
             name.len() <= NAME_MAX
@@ -50,7 +51,7 @@ pub fn items(fields: &mut Fields, sent: &[proto::UsageItem]) -> Option<Vec<Item>
         };
         if item.attributes.len() > ATTRIBUTES_MAX || !item.attributes.iter().all(fits) {
             fields.violation(
-                &format!("usage[{at}].attributes"),
+                &format!("{list}[{at}].attributes"),
                 "must be at most 16, names up to 64 bytes, values up to 128, without control characters",
             );
         }
@@ -60,16 +61,16 @@ pub fn items(fields: &mut Fields, sent: &[proto::UsageItem]) -> Option<Vec<Item>
     }
     let items = sent.iter().enumerate().map(|(at, item)| Item {
         meter: item.meter.clone(),
-        quantity: quantity(fields, at, &item.quantity),
+        quantity: quantity(fields, list, at, &item.quantity),
         attributes: BTreeMap::from_iter(item.attributes.clone()),
-        price: fields.optional_amount(&format!("usage[{at}].price"), item.price.as_ref(), true),
+        price: fields.optional_amount(&format!("{list}[{at}].price"), item.price.as_ref(), true),
     });
     Some(items.collect())
 }
 
-fn quantity(fields: &mut Fields, at: usize, text: &str) -> Quantity {
+fn quantity(fields: &mut Fields, list: &str, at: usize, text: &str) -> Quantity {
     Quantity::parse(text).unwrap_or_else(|error| {
-        fields.violation(&format!("usage[{at}].quantity"), error.to_string());
+        fields.violation(&format!("{list}[{at}].quantity"), error.to_string());
         Quantity::ZERO
     })
 }
@@ -90,7 +91,7 @@ pub enum Sent {
     /// What a job will do.
     ToDo(Usage),
     /// What it did.
-    Done(Usage),
+    Did(Usage),
 }
 
 /// What that comes to.
@@ -122,7 +123,7 @@ impl Sent {
     pub fn to_commit(fields: &mut Fields, what: Option<&What>) -> Self {
         match what {
             Some(What::Amount(amount)) => Self::Amount(Some(fields.amount("amount", amount, true))),
-            Some(What::Usage(usage)) => Self::Done(Usage::read(fields, usage)),
+            Some(What::Usage(usage)) => Self::Did(Usage::read(fields, usage)),
             Some(What::AllHeld(true)) => Self::Amount(None),
             Some(What::AllHeld(false)) => {
                 fields.violation("all_held", "must be true, or absent");
@@ -139,7 +140,7 @@ impl Sent {
     pub const fn unpriced(&self) -> Sum {
         let (amount, usage) = match self {
             Self::Amount(amount) => (*amount, None),
-            Self::ToDo(usage) | Self::Done(usage) => (Some(Credits::ZERO), Some(usage.unpriced())),
+            Self::ToDo(usage) | Self::Did(usage) => (Some(Credits::ZERO), Some(usage.unpriced())),
         };
         Sum {
             amount,
@@ -151,16 +152,20 @@ impl Sent {
 
 /// By what it is priced.
 enum By {
-    /// By the version in force.
+    /// By nothing yet: no clock was seen here so far.
+    Nothing,
+    /// By the version in force when a clock was last seen.
     Clock(Micros),
+    /// By the version in force by the account's own clock.
+    AccountClock(Micros),
     /// By the version of the hold.
-    Hold(u32),
+    Hold(hold::Usage),
 }
 
 impl Usage {
     /// What is wrong with it is noted.
     fn read(fields: &mut Fields, sent: &proto::Usage) -> Self {
-        let items = items(fields, &sent.items).unwrap_or_default();
+        let items = items(fields, ITEMS, &sent.items).unwrap_or_default();
         let digest = digest(&items);
         Self { items, digest }
     }
@@ -169,6 +174,7 @@ impl Usage {
         hold::Usage {
             digest: self.digest,
             version: 0,
+            text: [0; 4],
         }
     }
 
@@ -182,7 +188,7 @@ impl Usage {
         };
         amount.map_err(|problems| {
             let mut fields = Fields::default();
-            fields.problems(problems);
+            fields.problems(ITEMS, problems);
             fields.refusal()
         })
     }
@@ -230,7 +236,7 @@ impl Core {
             Sent::Amount(_) => self.ask(account, caller, verb(sent.unpriced())).await,
             // What the run can cost at most; what it did cost.
             Sent::ToDo(usage) => self.ask_priced((account, caller), usage, false, verb).await,
-            Sent::Done(usage) => self.ask_priced((account, caller), usage, true, verb).await,
+            Sent::Did(usage) => self.ask_priced((account, caller), usage, true, verb).await,
         }
     }
 
@@ -244,8 +250,11 @@ impl Core {
         verb: impl Fn(Sum) -> Verb,
     ) -> Result<Done, Status> {
         // Only Redis' clock counts. Where another version has begun since it was last seen here, the script says so.
-        let mut by = By::Clock(self.clock_seen.load(Ordering::Relaxed));
-        for time in 1..=PRICED_MAX {
+        let mut by = match self.clock_seen.load(Ordering::Relaxed) {
+            0 => By::Nothing,
+            now => By::Clock(now),
+        };
+        for _ in 0..PRICED_MAX {
             let priced = self.price(usage, &by, account, run_is_over).await;
             let sum = priced.as_ref().copied().unwrap_or(Sum {
                 amount: Some(Credits::ZERO),
@@ -258,17 +267,23 @@ impl Core {
                 return Ok(done);
             }
             let hold = done.answer.hold.as_ref();
-            by = match hold.and_then(|hold| hold.request.usage) {
-                Some(first) => By::Hold(first.version),
+            let next = match hold.and_then(|hold| hold.request.usage) {
+                Some(first) => By::Hold(first),
                 None => By::Clock(done.answer.now),
             };
-            if let (Err(status), 2..) = (priced, time) {
-                return Err(status);
+            // Without a price by what still counts there is none.
+            match (priced, &by, &next) {
+                (Err(status), By::AccountClock(_), By::Clock(_))
+                | (Err(status), By::Hold(_), By::Hold(_)) => return Err(status),
+                _ => {}
             }
+            by = match next {
+                By::Clock(now) => By::AccountClock(now),
+                other => other,
+            };
         }
-        Err(status::failed(&MemoryError::Ledger(
-            "the catalog changed again and again".into(),
-        )))
+        let why = "other versions of the catalog began while it was priced";
+        Err(status::failed(&HoldsError::Fenced(why.into()).into()))
     }
 
     async fn price(
@@ -279,21 +294,24 @@ impl Core {
         run_is_over: bool,
     ) -> Result<Sum, Status> {
         let found = match *by {
-            By::Clock(now) => {
-                let mut found = self.catalogs.in_force(now).await;
-                if let Err(CatalogsError::NotYet(_)) = found {
+            By::Nothing => Err(CatalogsError::NotYet(None)),
+            By::Clock(now) => self.in_force(now).await,
+            By::AccountClock(now) => match self.in_force(now).await {
+                Err(CatalogsError::NotYet(_)) => {
                     // The first of all may have been applied through another process, just now.
                     self.catalogs.step().await.map_err(status::ledger_failed)?;
-                    found = self.catalogs.in_force(now).await;
+                    self.in_force(now).await
                 }
-                found.map(|(version, until)| {
-                    let from = version.head.effective_at;
-                    (version, (from, until.unwrap_or(NEVER)))
+                found => found,
+            },
+            By::Hold(first) => {
+                let number = u64::from(first.version);
+                let version = self.catalogs.version(number).await;
+                version.and_then(|version| {
+                    let same = version.head.text() == first.text;
+                    let found = same.then_some((version, NEVER_IN_FORCE));
+                    found.ok_or(CatalogsError::Unknown(number))
                 })
-            }
-            By::Hold(version) => {
-                let version = self.catalogs.version(version.into()).await;
-                version.map(|version| (version, NEVER_IN_FORCE))
             }
         };
         let (version, in_force) = found.map_err(status::catalog_failed)?;
@@ -306,8 +324,15 @@ impl Core {
             usage: Some(hold::Usage {
                 digest: usage.digest,
                 version: number,
+                text: version.head.text(),
             }),
             in_force,
         })
+    }
+
+    async fn in_force(&self, now: Micros) -> Result<(Version, InForce), CatalogsError> {
+        let (version, until) = self.catalogs.in_force(now).await?;
+        let from = version.head.effective_at;
+        Ok((version, (from, until.unwrap_or(NEVER))))
     }
 }

@@ -142,6 +142,10 @@ fn hold_record(hold: &Hold) -> Record {
         ("ended_at", Value::instant(hold.ended_at)),
         ("overage", Value::word(hold.overage())),
         (
+            "catalog_version",
+            hold.catalog_version.map_or(Value::Absent, Value::Count),
+        ),
+        (
             "max_commit",
             hold.max_commit
                 .as_deref()

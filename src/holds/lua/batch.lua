@@ -200,8 +200,9 @@ local function run()
   -- ================= From here on nothing is decided. =================
   local written, why = pcall(write_batch, next_n, changed, concat(images), concat(spent))
   if not written then
-    pcall(call, 'HSET', KEYS[1], 'open', '0') -- half-written: recovery discards it, also where this is refused, too
-    return { 'BROKEN', tostring(type(why) == 'table' and why.err or why) }
+    -- Half-written: a recovery discards it. Where this is refused as well, the next entry is, which has the same number.
+    pcall(call, 'HSET', KEYS[1], 'open', '0')
+    return type(why) == 'table' and { 'BROKEN', why.err or '' } or { 'BUG', tostring(why) }
   end
   return head
 end

@@ -8,7 +8,7 @@ do -- the names in it are nobody else's
 
 -- A usage is priced by the version that its hold was made by; of a hold that has none, by the one in force now.
 local function at_its_price(A, h, sent, raw, at)
-  if h and made_by_usage(h.sent) then return sub(h.sent, -4) == sub(sent, -4) end
+  if h and made_by_usage(h.sent) then return sub(h.sent, -8) == sub(sent, -8) end
   return is_priced(A, raw, at)
 end
 

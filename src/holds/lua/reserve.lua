@@ -49,9 +49,9 @@ local REJECT, BY_USAGE = 1, 2 -- of what made a hold, byte 15
 
 local function made_by_usage(sent) return sent:byte(15) >= BY_USAGE end
 
--- I2: what a usage came to, in bytes 2 to 8, and by which version, the last four, was not sent.
+-- I2: what a usage came to, in bytes 2 to 8, and by which version, the last eight, was not sent.
 local function same_call(was, sent, by_usage)
-  return was == sent or (by_usage and sub(was, 1, 1) == sub(sent, 1, 1) and sub(was, 9, -5) == sub(sent, 9, -5))
+  return was == sent or (by_usage and sub(was, 1, 1) == sub(sent, 1, 1) and sub(was, 9, -9) == sub(sent, 9, -9))
 end
 
 -- Whether a usage was priced for now.

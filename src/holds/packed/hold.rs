@@ -42,20 +42,23 @@ pub fn pack_hold_request(request: &HoldRequest) -> Vec<u8> {
 
 /// At the end of what the call is packed as: there the script finds the version.
 fn pack_usage(w: &mut Writer, usage: Option<Usage>) {
-    if let Some(Usage { digest, version }) = usage {
-        w.0.extend(digest);
-        w.int(4, i64::from(version));
+    if let Some(usage) = usage {
+        w.0.extend(usage.digest);
+        w.int(4, i64::from(usage.version));
+        w.0.extend(usage.text);
     }
 }
 
 /// What is in front of a usage, and the usage.
 fn split_usage(bytes: &[u8]) -> Result<(&[u8], Usage), Malformed> {
     let short = || Malformed("a usage that is cut off".into());
-    let (rest, version) = bytes.split_last_chunk::<4>().ok_or_else(short)?;
+    let (rest, text) = bytes.split_last_chunk::<4>().ok_or_else(short)?;
+    let (rest, version) = rest.split_last_chunk::<4>().ok_or_else(short)?;
     let (rest, digest) = rest.split_last_chunk::<16>().ok_or_else(short)?;
     let usage = Usage {
         digest: *digest,
         version: u32::from_be_bytes(*version),
+        text: *text,
     };
     Ok((rest, usage))
 }

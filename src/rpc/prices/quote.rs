@@ -23,7 +23,7 @@ pub(super) fn price(
     match priced {
         Ok(quote) => answer(quote, version.number()),
         Err(problems) => {
-            fields.problems(problems);
+            fields.problems("usage", problems);
             proto::QuoteResponse::default()
         }
     }

@@ -1,16 +1,25 @@
 //! Holds by usage, through gRPC: what is set aside, what is charged, which version prices it, and how a repeat is known.
 
-use holdbook::proto::{
-    ApplyCatalogRequest, CommitRequest, CommitResponse, ListHoldsRequest, ReserveRequest,
-    ReserveResponse, Usage, commit_request::What, metering_service_client::MeteringServiceClient,
+use holdbook::{
+    app::Service,
+    proto::{
+        ApplyCatalogRequest, CommitRequest, CommitResponse, Durability, ListHoldsRequest,
+        ReserveRequest, ReserveResponse, Usage, commit_request::What,
+        metering_service_client::MeteringServiceClient,
+    },
+    telemetry::Metrics,
 };
+use std::time::Duration;
+
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
 use super::shop::{Prices, Shop, small, usage, violations, why};
-use crate::support::{self, Stack, fund};
+use crate::support::{self, Frozen, Stack, fund};
 
 const ACCOUNT: &str = "acme";
+/// Far less than a process waits for a ledger that stands still, where it is told to have patience.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 fn of(text: &str) -> Usage {
     Usage { items: usage(text) }
@@ -54,6 +63,12 @@ impl Shop {
     /// A small catalog at 1 a second, one at 3 in ten seconds, and a hold of ten seconds at 1.
     async fn with_an_open_hold() -> Self {
         let shop = Self::open().await;
+        shop.open_a_hold(Durability::Applied).await;
+        shop
+    }
+
+    async fn open_a_hold(&self, durability: Durability) {
+        let shop = self;
         fund(&shop.stack.channel(), ACCOUNT, "10000").await;
         shop.prices.apply(&small("1")).await;
         let mut dearer = ApplyCatalogRequest {
@@ -64,13 +79,26 @@ impl Shop {
         now.seconds += 10;
         dearer.effective_at = Some(now);
         shop.prices.ask(dearer).await.expect("a catalog");
-        let held = shop.reserve(to_reserve("frame-1", "job 10")).await;
+        let reserve = ReserveRequest {
+            durability: durability.into(),
+            ..to_reserve("frame-1", "job 10")
+        };
+        let held = shop.reserve(reserve).await;
         let hold = held.expect("a hold").hold.expect("it");
         assert_eq!(
             (hold.requested.as_str(), hold.catalog_version),
             ("10", Some(1))
         );
-        shop
+    }
+
+    /// The same call until the partition is open.
+    async fn reserve_again(&self, request: ReserveRequest) -> ReserveResponse {
+        loop {
+            match self.reserve(request.clone()).await {
+                Err(status) if status.code() == Code::Unavailable => {}
+                answer => return answer.expect("a hold"),
+            }
+        }
     }
 }
 
@@ -178,12 +206,12 @@ async fn a_hold_that_was_loaded_or_has_expired_keeps_its_prices() {
     late.expect("a hold");
     shop.advance(60).await;
     shop.stack.forget().await;
-    let done = loop {
-        match shop.commit(to_commit("frame-1", "job 4")).await {
-            Err(status) if status.code() == Code::Unavailable => {}
-            done => break done,
-        }
-    };
+    assert!(
+        shop.reserve_again(to_reserve("frame-1", "job 10"))
+            .await
+            .replayed
+    );
+    let done = shop.commit(to_commit("frame-1", "job 4")).await;
     assert_eq!(done.expect("a commit").charged, "4");
     shop.advance(2 * 3600).await;
     let done = shop.commit(to_commit("late", "job 4")).await.expect("late");
@@ -242,7 +270,7 @@ async fn what_has_no_price_changes_nothing_and_says_what_is_known() {
     let refused = shop.reserve(to_reserve("frame-1", "immage 1")).await;
     let found = violations(&refused.expect_err("no such meter"));
     assert_eq!(found.len(), 1, "{found:?}");
-    assert_eq!(found[0].0, "usage[0].meter");
+    assert_eq!(found[0].0, "usage.items[0].meter");
     assert!(
         found[0].1.contains("custom_model, image, video"),
         "{found:?}"
@@ -259,7 +287,7 @@ async fn what_has_no_price_changes_nothing_and_says_what_is_known() {
     // Only the run knows, and it is over.
     let refused = shop.commit(to_commit("frame-1", "image 1")).await;
     let found = violations(&refused.expect_err("no price"));
-    assert_eq!(found[0].0, "usage[0].price", "{found:?}");
+    assert_eq!(found[0].0, "usage.items[0].price", "{found:?}");
     let done = shop.commit(to_commit("frame-1", "image 1 price=2.5")).await;
     assert_eq!(done.expect("a commit").charged, "2.5");
 }
@@ -274,6 +302,122 @@ async fn without_a_catalog_there_are_no_holds_by_usage() {
         (code, reason.as_str()),
         (Code::NotFound, "CATALOG_NOT_FOUND")
     );
+}
+
+/// Redis loses what the ledger does not have yet: it comes back from the second copy as it was priced, also where that had it from a
+/// repeat, which today costs three times as much.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_done_again_after_a_loss_keeps_its_prices() {
+    let more = [
+        "--test-clock=true",
+        "--max-lifetime=26h",
+        "--relay-pause=3s",
+        "--ledger-wait=30s",
+    ];
+    let stack = Stack::start(&more).await;
+    let prices = Prices::over(stack.channel());
+    let shop = Shop { stack, prices };
+    // The relay has posted just now, and rests.
+    shop.open_a_hold(Durability::Ledger).await;
+    let part = |hold: &str| CommitRequest {
+        r#final: Some(false),
+        commit_id: "part".into(),
+        ..to_commit(hold, "job 2")
+    };
+    let first = shop.reserve(to_reserve("frame-2", "job 10")).await;
+    first.expect("a hold");
+    for hold in ["frame-1", "frame-2"] {
+        let done = shop.commit(part(hold)).await.expect("a part");
+        assert_eq!(done.charged, "2");
+    }
+    shop.advance(60).await;
+    let again = shop.reserve(to_reserve("frame-2", "job 10")).await;
+    assert!(again.expect("a repeat").replayed);
+    for hold in ["frame-1", "frame-2"] {
+        let done = shop.commit(part(hold)).await.expect("a repeat");
+        assert!(done.replayed);
+    }
+    let ledger = shop.stack.service.ledger();
+    shop.stack.redis_says("FLUSHALL").await;
+    let found = ledger.hold_packed(ACCOUNT, "frame-2").await;
+    assert_eq!(found.expect("an answer"), None, "it was in Redis only");
+
+    for hold in ["frame-1", "frame-2"] {
+        let again = shop.reserve_again(to_reserve(hold, "job 10")).await;
+        assert!(again.replayed, "{hold}");
+        let again = again.hold.expect("it");
+        let said = (
+            again.requested.as_str(),
+            again.charged.as_str(),
+            again.held.as_str(),
+        );
+        assert_eq!(said, ("10", "2", "8"), "{hold}");
+        assert_eq!(again.catalog_version, Some(1), "{hold}");
+        let done = shop.commit(part(hold)).await.expect("a repeat");
+        assert_eq!((done.replayed, done.charged.as_str()), (true, "2"));
+        let done = shop.commit(to_commit(hold, "job 3")).await;
+        assert_eq!(done.expect("a commit").charged, "3", "{hold}");
+    }
+    shop.stack.balanced().await;
+}
+
+/// Nothing was priced here before the ledger stands still, and what is in memory is enough.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_call_by_usage_waits_for_no_ledger_that_stands_still() {
+    let mut postgres = support::own_postgres("priced").await;
+    let stack = Stack::start_on(
+        support::redis().await,
+        postgres.url(),
+        &["--postgres-timeout=10m"],
+    )
+    .await;
+    let prices = Prices::over(stack.channel());
+    let shop = Shop { stack, prices };
+    shop.prices.apply(&small("1")).await;
+    fund(&shop.stack.channel(), ACCOUNT, "100").await;
+    shop.stack.drain().await;
+    let pid = postgres.pid().expect("it runs");
+    let frozen = Frozen::tree(pid);
+    let held = shop.reserve(to_reserve("frame-1", "job 5"));
+    let held = tokio::time::timeout(PATIENCE, held).await;
+    let held = held.expect("it does not wait").expect("a hold");
+    assert_eq!(held.hold.expect("it").held, "5");
+    drop(frozen);
+    postgres.stop().await.expect("it stops");
+}
+
+/// A ledger that went back gave the number of the hold's version to another text.
+#[tokio::test(flavor = "multi_thread")]
+async fn another_text_under_the_same_number_prices_no_older_hold() {
+    let shop = Shop::with_an_open_hold().await;
+    let (owner, connection) =
+        tokio_postgres::connect(&shop.stack.postgres_url, tokio_postgres::NoTls)
+            .await
+            .expect("Postgres answers");
+    tokio::spawn(connection);
+    let other = small("30");
+    let sql = "update catalogs set yaml = $1, sha256 = encode(sha256(convert_to($1, 'UTF8')), 'hex') where version = 1";
+    let rows = owner.execute(sql, &[&other]).await.expect("an owner may");
+    assert_eq!(rows, 1);
+    // Another process, which reads what there is now.
+    let more = ["--test-clock=true", "--max-lifetime=26h"];
+    let config = support::config(&shop.stack.redis.url(), &shop.stack.postgres_url, &more);
+    let metrics = Metrics::local().expect("metrics");
+    let service = Service::start(&config, metrics).await.expect("it starts");
+    let mut client = MeteringServiceClient::new(support::channel_to(service.address()));
+    let refused = client.commit(to_commit("frame-1", "job 4")).await;
+    let (code, reason, _) = why(&refused.expect_err("no such price"));
+    assert_eq!(
+        (code, reason.as_str()),
+        (Code::NotFound, "CATALOG_NOT_FOUND")
+    );
+    let by_amount = CommitRequest {
+        what: Some(What::Amount("4".into())),
+        ..to_commit("frame-1", "")
+    };
+    let done = client.commit(by_amount).await.expect("a commit");
+    assert_eq!(done.into_inner().charged, "4");
+    service.stop().await.expect("it stops");
 }
 
 /// Postgres is away: what is known is enough, for repeats too.
