@@ -222,12 +222,6 @@ impl Verb {
         )
     }
 
-    /// Sent again it may cost something else: it must not come before the first.
-    #[must_use]
-    pub const fn is_by_usage(&self) -> bool {
-        matches!(self, Self::Reserve { request, .. } if request.usage.is_some())
-    }
-
     /// The grant that it is about.
     #[must_use]
     pub fn grant_id(&self) -> Option<&str> {

@@ -1,7 +1,7 @@
 //! The second copy: what this process has acknowledged and the ledger does not have yet, so that it can be done again should Redis
 //! go back in time.
 //!
-//! Owns what is kept, for how long and how much of it. It does not replay; that is `replays`.
+//! Owns what is kept, for how long and how much of it. It does not replay; that is `replays`. Half of its lines are tests.
 
 use std::{
     collections::VecDeque,

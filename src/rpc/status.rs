@@ -139,7 +139,12 @@ pub fn failed(error: &MemoryError) -> Status {
         }
         MemoryError::Holds(HoldsError::Unavailable(_) | HoldsError::CutShort(_))
         | MemoryError::Ledger(_) => {
-            tracing::warn!(%error, "a store did not answer");
+            match error {
+                MemoryError::Holds(HoldsError::CutShort(_)) => {
+                    tracing::error!(%error, "a call was cut short");
+                }
+                _ => tracing::warn!(%error, "a store did not answer"),
+            }
             Refusal::new(
                 ErrorReason::StoreUnavailable,
                 "a store did not answer; send the same call again",

@@ -202,7 +202,7 @@ local function run()
   if not written then
     -- Half-written: a recovery discards it. Where this is refused as well, the next entry is, which has the same number.
     pcall(call, 'HSET', KEYS[1], 'open', '0')
-    return type(why) == 'table' and { 'BROKEN', why.err or '' } or { 'BUG', tostring(why) }
+    return { 'BROKEN', tostring(type(why) == 'table' and why.err or why) }
   end
   return head
 end
