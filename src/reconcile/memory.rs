@@ -104,10 +104,7 @@ impl Memory {
                 Body::AskLedger => {
                     self.caught_up(position).await?;
                     let found = self.look_up(&operation).await?;
-                    // A reserve by usage that is sent again may cost something else: it must not come before the first.
-                    let by_usage = matches!(&operation.verb, Verb::Reserve { request, .. } if request.usage.is_some());
-                    let waits = operation.verb.needs_hold() || by_usage;
-                    if found.hold.is_empty() && waits && !replays {
+                    if found.hold.is_empty() && operation.verb.needs_hold() && !replays {
                         self.nobody_replays(partition, reply.epoch).await?;
                     }
                     // It counts in this era only; `loaded` names its own.
