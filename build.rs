@@ -4,13 +4,14 @@ use std::{env, error::Error, fs, path::PathBuf};
 
 use prost::Message;
 
-const FILES: [&str; 8] = [
+const FILES: [&str; 9] = [
     "holdbook/v1/types.proto",
     "holdbook/v1/error.proto",
     "holdbook/v1/metering.proto",
     "holdbook/v1/account.proto",
     "holdbook/v1/grant.proto",
     "holdbook/v1/pricing.proto",
+    "holdbook/v1/subscription.proto",
     "holdbook/v1/test_clock.proto",
     "holdbook/v1/bench.proto",
 ];

@@ -110,6 +110,7 @@ fn entry(patterns: &Patterns, partition: u32, at: Cursor, numbers: &[u64]) -> En
         bad: Vec::new(),
         images: Vec::with_capacity(numbers.len()),
         spent: Vec::new(),
+        plans: Vec::new(),
         follows: None,
     };
     let mut index = 0;

@@ -1,6 +1,6 @@
 //! Amounts of credits: micro-credits in an `i64` inside, decimal strings at the edges (A1, A3).
 
-use std::fmt;
+use std::{fmt, str::FromStr};
 
 use rust_decimal::Decimal;
 
@@ -134,6 +134,15 @@ impl fmt::Display for Credits {
         write!(f, "{sign}{whole}.{}", fraction.trim_end_matches('0'))
     }
 }
+
+impl FromStr for Credits {
+    type Err = CreditsError;
+    fn from_str(text: &str) -> Result<Self, CreditsError> {
+        Self::parse(text)
+    }
+}
+
+as_text! { Credits }
 
 #[cfg(test)]
 mod tests {

@@ -5,6 +5,7 @@ use super::{
     credits::Credits,
     grant::GrantTerms,
     hold::Hold,
+    subscription::SubscriptionStep,
 };
 
 /// Where an event stands in its partition's stream. Ordered.
@@ -37,6 +38,8 @@ pub struct Entry {
     pub images: Vec<AccountImage>,
     /// Accounts whose spent grants changed, and those in Redis' own packed form.
     pub spent: Vec<(String, Vec<u8>)>,
+    /// Accounts whose subscription changed.
+    pub plans: Vec<PlanImage>,
     /// Of entry 0, which begins an era and has no events: era and number of the entry that the era follows.
     pub follows: Option<(u64, u64)>,
 }
@@ -50,6 +53,17 @@ pub struct AccountImage {
     pub sequence: u64,
     /// Redis' own packed form, kept as it is.
     pub packed: Vec<u8>,
+}
+
+/// An account's plan as it stands after an event, in Redis' own packed forms.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlanImage {
+    /// The account.
+    pub account: String,
+    /// What the program reads of it.
+    pub plan: Vec<u8>,
+    /// The record of its subscription.
+    pub record: Vec<u8>,
 }
 
 /// One event.
@@ -126,6 +140,8 @@ pub enum Fact {
         /// Its id.
         grant_id: String,
     },
+    /// The account's subscription began, changed or went on; its grants are events of their own.
+    Subscription(Box<SubscriptionStep>),
     /// A hold was made.
     Reserve(HoldFact),
     /// A hold's expiry moved, or credits were added.
@@ -174,6 +190,7 @@ impl Fact {
             Self::GrantStarted { .. } => "grant_started",
             Self::GrantExpired { .. } => "grant_expired",
             Self::Revoke { .. } => "revoke",
+            Self::Subscription(_) => "subscription",
             Self::Reserve(_) => "reserve",
             Self::Extend(_) => "extend",
             Self::Commit(_) => "commit",
@@ -217,6 +234,7 @@ impl Fact {
             Self::GrantStarted { grant_id, .. } => Some(format!("g/{grant_id}/started")),
             Self::GrantExpired { grant_id, .. } => Some(format!("g/{grant_id}/expired")),
             Self::Revoke { grant_id, .. } => Some(format!("g/{grant_id}/revoked")),
+            Self::Subscription(step) => Some(step.deed()),
             Self::Extend(hold) => Some(of_hold(hold, "extend")),
             Self::Commit(hold) => Some(of_hold(hold, "commit")),
             Self::Release(hold) | Self::HoldExpired(hold) => Some(of_hold(hold, "ended")),

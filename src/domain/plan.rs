@@ -1,11 +1,11 @@
 //! The words that a plan is made of, and their arithmetic by the calendar.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt, str::FromStr};
 
 use jiff::{Span, Timestamp, tz::TimeZone};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::account::Micros;
+use super::{account::Micros, credits::Credits};
 
 /// 24 hours.
 pub const DAY: Micros = 86_400_000_000;
@@ -43,6 +43,15 @@ impl fmt::Display for Cycle {
     }
 }
 
+impl FromStr for Cycle {
+    type Err = NoWord;
+    fn from_str(text: &str) -> Result<Self, NoWord> {
+        let days = || counted(text, "days").map(Self::Days);
+        let month = (text == "calendar_month").then_some(Self::CalendarMonth);
+        month.or_else(days).ok_or(NoWord)
+    }
+}
+
 /// A length of time by the calendar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Term {
@@ -76,8 +85,53 @@ impl fmt::Display for Term {
     }
 }
 
+impl FromStr for Term {
+    type Err = NoWord;
+    fn from_str(text: &str) -> Result<Self, NoWord> {
+        let days = || counted(text, "days").map(Self::Days);
+        let years = || counted(text, "years").map(Self::Years);
+        let never = (text == "never").then_some(Self::Never);
+        never.or_else(days).or_else(years).ok_or(NoWord)
+    }
+}
+
+/// A text that is none of the words that are written there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("is no cycle and no length of time")]
+pub struct NoWord;
+
+/// `days(30)`.
+fn counted(text: &str, unit: &str) -> Option<u32> {
+    let digits = text
+        .strip_prefix(unit)?
+        .strip_prefix('(')?
+        .strip_suffix(')')?;
+    digits.parse().ok()
+}
+
+as_text! { Cycle Term }
+
+/// What an account may do under a plan. A value of 0, or an empty list of resolutions, bounds nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gives {
+    /// The most open holds.
+    pub concurrency: u32,
+    /// The longest job, in microseconds.
+    pub duration: Micros,
+    /// The resolutions that a job may have, as the catalog writes them.
+    pub resolutions: Vec<String>,
+    /// The features that a job may use.
+    pub features: Vec<String>,
+    /// The most of each level, in millionths of its unit.
+    pub capacities: BTreeMap<String, i64>,
+    /// The most debt that a commit may make.
+    pub overdraft_limit: Credits,
+    /// How far a reserve may go beyond the credits.
+    pub credit_limit: Credits,
+}
+
 /// When a renewal's credits are granted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum GrantOn {
     /// At the renewal.
     #[serde(rename = "renewal")]
@@ -88,7 +142,7 @@ pub enum GrantOn {
 }
 
 /// Which credits an upgrade grants at once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum CreditsOnUpgrade {
     /// The difference of the allowances, for what is left of the cycle.
     #[serde(rename = "prorated_difference")]
@@ -105,7 +159,7 @@ pub enum CreditsOnUpgrade {
 }
 
 /// What comes after a trial.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum AfterTrial {
     /// The first paid period.
     #[serde(rename = "convert")]

@@ -1,12 +1,13 @@
 //! An event of the stream as the call that made it, so that it can be made again.
 
 use super::{
-    operation::{Caller, GrantRequest, NEVER_IN_FORCE, Operation, Verb},
+    operation::{Caller, GrantRequest, NEVER_IN_FORCE, NewAccount, Operation, Verb},
     packed::{self, Outcome},
+    step::PLAN_GRANT,
     wire::{Malformed, Reader},
 };
 use crate::domain::{
-    account::Standing,
+    account::{AccountTerms, Standing},
     credits::Credits,
     event::{Event, Fact, HoldFact},
     hold::Hold,
@@ -38,7 +39,7 @@ pub fn again(event: &Event) -> Result<Option<Again>, Malformed> {
     let sent = outcome.as_ref().map_or(&[][..], |outcome| &outcome.sent);
     let (mut hold, mut etag) = (None, 0);
     let verb = match &event.fact {
-        Fact::AccountCreated(_) => created(sent)?,
+        Fact::AccountCreated(terms) => created(sent, terms)?,
         Fact::AccountUpdated(terms) => {
             etag = terms.etag;
             Verb::UpdateAccount {
@@ -50,6 +51,14 @@ pub fn again(event: &Event) -> Result<Option<Again>, Malformed> {
             }
         }
         Fact::AccountClosed(_) => Verb::CloseAccount,
+        Fact::Subscription(step) => match &step.order {
+            Some(order) => Verb::Subscription {
+                order: order.clone(),
+            },
+            None => return Ok(None),
+        },
+        // Of a subscription: its step makes it again.
+        Fact::Grant(terms) if terms.grant_id.starts_with(PLAN_GRANT) => return Ok(None),
         Fact::Grant(terms) => {
             let request = GrantRequest {
                 kind: terms.kind,
@@ -97,6 +106,7 @@ pub fn again(event: &Event) -> Result<Option<Again>, Malformed> {
         caller,
         remembered: None,
         loaded: Vec::new(),
+        step: Vec::new(),
         replay: None,
     };
     Ok(Some(Again {
@@ -111,12 +121,18 @@ fn given(amount: i64) -> Option<Credits> {
     (amount >= 0).then_some(Credits::from_micro(amount))
 }
 
-fn created(sent: &[u8]) -> Result<Verb, Malformed> {
+/// A gift is a grant of its own.
+fn created(sent: &[u8], terms: &AccountTerms) -> Result<Verb, Malformed> {
     let mut r = Reader(sent);
     Ok(Verb::CreateAccount {
         overdraft_limit: given(r.int(7)?),
         credit_limit: given(r.int(7)?),
         max_open_holds: r.u32()?,
+        given: NewAccount {
+            overdraft_limit: terms.overdraft_limit,
+            credit_limit: terms.credit_limit,
+            welcome: None,
+        },
     })
 }
 
@@ -129,6 +145,7 @@ fn of_hold(fact: &Fact, of: &HoldFact, sent: &[u8]) -> Result<Verb, Malformed> {
             extend_id: of.op_id.clone(),
             ttl: r.int(7)?,
             amount: given(r.int(7)?),
+            in_force: NEVER_IN_FORCE,
         },
         Fact::Commit(_) => {
             let commit = packed::commit(sent)?;
@@ -145,6 +162,7 @@ fn of_hold(fact: &Fact, of: &HoldFact, sent: &[u8]) -> Result<Verb, Malformed> {
         Fact::Charge(_) => Verb::Charge {
             hold_id,
             request: of.hold.request.clone(),
+            in_force: NEVER_IN_FORCE,
         },
         Fact::Refund { .. } => Verb::Refund {
             hold_id,

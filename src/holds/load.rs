@@ -18,6 +18,10 @@ pub struct Stored<'a> {
     pub created: &'a [u8],
     /// The event that closed it; empty if it is open.
     pub closed: &'a [u8],
+    /// What the program reads of its plan; empty if there never was a subscription.
+    pub plan: &'a [u8],
+    /// The record of its subscription.
+    pub record: &'a [u8],
     /// Its open holds.
     pub holds: &'a [(String, Vec<u8>)],
 }
@@ -47,6 +51,7 @@ pub fn pack((epoch, n): (u64, u64), stored: Option<Stored>) -> Result<Vec<u8>, M
         for (id, hold) in stored.holds {
             w.text(id).blob(hold);
         }
+        w.blob(stored.plan).blob(stored.record);
     }
     Ok(w.0)
 }

@@ -7,7 +7,7 @@ use redis::Value;
 use super::{Era, Holds, HoldsError, packed, packed::GrantBalance, wire::Reader};
 use crate::domain::{
     account::{AccountTerms, Balance, Micros},
-    event::{AccountImage, BadEvent, Entry, Event, Position},
+    event::{AccountImage, BadEvent, Entry, Event, PlanImage, Position},
     hold::Hold,
 };
 
@@ -264,6 +264,7 @@ fn read_entry(partition: u32, id: &str, fields: Vec<Value>) -> Result<Entry, Hol
         bad: Vec::new(),
         images: Vec::new(),
         spent: Vec::new(),
+        plans: Vec::new(),
         follows: None,
     };
     while let (Some(name), Some(blob)) = (blobs.next(), blobs.next()) {
@@ -277,6 +278,10 @@ fn read_entry(partition: u32, id: &str, fields: Vec<Value>) -> Result<Entry, Hol
             b"x" => {
                 entry.spent = read_spent(&blob)
                     .map_err(|error| strange(&format!("has unreadable spent grants: {error}")))?;
+            }
+            b"p" => {
+                entry.plans = read_plans(&blob)
+                    .map_err(|error| strange(&format!("has unreadable plans: {error}")))?;
             }
             _ => {}
         }
@@ -341,6 +346,19 @@ fn read_images(blob: &[u8]) -> Result<Vec<AccountImage>, super::wire::Malformed>
         });
     }
     Ok(images)
+}
+
+fn read_plans(blob: &[u8]) -> Result<Vec<PlanImage>, super::wire::Malformed> {
+    let mut r = Reader(blob);
+    let mut plans = Vec::new();
+    while !r.is_empty() {
+        plans.push(PlanImage {
+            account: r.text()?,
+            plan: r.blob()?.to_vec(),
+            record: r.blob()?.to_vec(),
+        });
+    }
+    Ok(plans)
 }
 
 fn read_spent(blob: &[u8]) -> Result<Vec<(String, Vec<u8>)>, super::wire::Malformed> {

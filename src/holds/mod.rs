@@ -4,7 +4,7 @@
 //! crate. It does not know the ledger: it answers "the ledger must be asked" and takes what the asker brings.
 //!
 //! Reading order: `operation` (what can be asked), `executor` (how calls go out), `program` and `lua/` (what happens), `packed` and
-//! `reply` (what comes back), `log` (what the relay reads), `again` (an event as the call that made it), `idle` (who is dropped), `bootstrap` (how a partition opens).
+//! `reply` (what comes back), `step` (what a subscription's step brings), `log` (what the relay reads), `again` (an event as the call that made it), `idle` (who is dropped), `bootstrap` (how a partition opens).
 
 pub mod again;
 mod bootstrap;
@@ -19,6 +19,7 @@ pub mod operation;
 pub mod packed;
 mod program;
 mod reply;
+pub mod step;
 mod wire;
 
 use std::{sync::Arc, time::Duration};

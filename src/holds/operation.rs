@@ -1,6 +1,8 @@
 //! Operations: what the script is asked to do, packed as `lua/*.lua` reads them.
 
-use super::{keys::Keys, packed, wire::Writer};
+mod pack;
+
+use super::keys::Keys;
 use crate::domain::{
     account::Micros,
     credits::Credits,
@@ -59,10 +61,34 @@ pub struct GrantRequest {
     pub sent: Vec<u8>,
 }
 
-/// The time in which a version of the catalog is in force: from, until. A usage counts as priced by it within.
-pub type InForce = (Micros, Micros);
-/// Of a usage that is not priced, or by a version for its own sake.
-pub const NEVER_IN_FORCE: InForce = (0, 0);
+/// What a version of the catalog says of a call.
+#[derive(Clone, Debug)]
+pub struct InForce {
+    /// From when the version is in force: a usage counts as priced by it from here.
+    pub from: Micros,
+    /// Until when.
+    pub until: Micros,
+    /// What the call needs of a plan, packed as `lua/plan.lua` reads it; empty: nothing.
+    pub need: Vec<u8>,
+}
+
+/// Of a usage that is not priced, or by a version for its own sake; needs nothing.
+pub const NEVER_IN_FORCE: InForce = InForce {
+    from: 0,
+    until: 0,
+    need: Vec::new(),
+};
+
+/// What a new account has that was not sent.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NewAccount {
+    /// The most debt that a commit may make.
+    pub overdraft_limit: Credits,
+    /// How far a reserve may go beyond the credits; not further than the overdraft limit.
+    pub credit_limit: Credits,
+    /// Credits, and until when.
+    pub welcome: Option<(Credits, Option<Micros>)>,
+}
 
 /// What to do.
 #[expect(
@@ -76,6 +102,7 @@ pub enum Verb {
         overdraft_limit: Option<Credits>,
         credit_limit: Option<Credits>,
         max_open_holds: u32,
+        given: NewAccount,
     },
     /// Change what is `Some`.
     UpdateAccount {
@@ -93,6 +120,10 @@ pub enum Verb {
     Unfreeze,
     /// Apply what is due and answer.
     Read,
+    /// Apply what is due and answer, with what is left of each kind of grant.
+    Balance,
+    /// Change the subscription, as its order says: what that comes to is worked out from its record, and comes as a step.
+    Subscription { order: String },
     /// Give credits.
     Grant {
         grant_id: String,
@@ -114,6 +145,7 @@ pub enum Verb {
         extend_id: String,
         ttl: Micros,
         amount: Option<Credits>,
+        in_force: InForce,
     },
     /// Charge; `amount` absent is all held.
     Commit {
@@ -130,6 +162,7 @@ pub enum Verb {
     Charge {
         hold_id: String,
         request: HoldRequest,
+        in_force: InForce,
     },
     /// Give back.
     Refund {
@@ -154,6 +187,8 @@ pub struct Operation {
     pub remembered: Option<Remembered>,
     /// The account as the ledger has it, once it was read: packed by `load::pack`; empty before.
     pub loaded: Vec<u8>,
+    /// A step of its subscription, once it was worked out: packed by `step::pack`; empty before.
+    pub step: Vec<u8>,
     /// Done again after a recovery, as it was acknowledged before.
     pub replay: Option<Box<Replay>>,
 }
@@ -182,6 +217,8 @@ impl Verb {
             Self::Freeze => 4,
             Self::Unfreeze => 5,
             Self::Read => 17,
+            Self::Subscription { .. } => 19,
+            Self::Balance => 20,
             Self::Grant { .. } => 6,
             Self::Revoke { .. } => 9,
             Self::Reserve { .. } => 10,
@@ -260,140 +297,4 @@ impl Operation {
         }
         list
     }
-
-    /// As the script reads it in this epoch.
-    #[must_use]
-    pub fn pack(&self, epoch: u64) -> Vec<u8> {
-        let mut w = Writer(Vec::with_capacity(160));
-        w.byte(self.verb.number())
-            .text(&self.caller.actor)
-            .text(&self.caller.traceparent);
-        w.long_blob(&self.loaded);
-        if let Some(replay) = &self.replay {
-            w.int(7, replay.amount.micro())
-                .int(7, replay.instant)
-                .int(7, replay.created)
-                .int(7, replay.before.micro())
-                .blob(&replay.made);
-        }
-        let remembered = self.remembered.as_ref().filter(|r| r.epoch == epoch);
-        let asked = u8::from(remembered.is_some());
-        if let Some(hold_id) = self.verb.hold_id() {
-            let (hold, outcome) = remembered.map_or((&[][..], &[][..]), |r| (&r.hold, &r.outcome));
-            w.text(hold_id).byte(asked).blob(hold).blob(outcome);
-        } else if let Some(grant_id) = self.verb.grant_id() {
-            let (outcome, revoked) =
-                remembered.map_or((&[][..], &[][..]), |r| (&r.outcome, &r.revoked));
-            w.text(grant_id).byte(asked).blob(outcome).blob(revoked);
-        }
-        self.pack_body(&mut w, remembered);
-        w.0
-    }
-
-    fn pack_body(&self, w: &mut Writer, remembered: Option<&Remembered>) {
-        let or_absent = |amount: Option<Credits>| amount.map_or(-1, Credits::micro);
-        match &self.verb {
-            Verb::CreateAccount {
-                overdraft_limit,
-                credit_limit,
-                max_open_holds,
-            } => {
-                w.int(7, or_absent(*overdraft_limit))
-                    .int(7, or_absent(*credit_limit))
-                    .int(4, i64::from(*max_open_holds));
-            }
-            Verb::UpdateAccount {
-                overdraft_limit,
-                credit_limit,
-                max_open_holds,
-                suspend,
-                etag,
-            } => {
-                w.int(7, or_absent(*overdraft_limit))
-                    .int(7, or_absent(*credit_limit));
-                w.int(7, max_open_holds.map_or(-1, i64::from))
-                    .byte(suspend.map_or(0, |suspend| 1 + u8::from(suspend)))
-                    .text(etag);
-            }
-            Verb::CloseAccount
-            | Verb::Freeze
-            | Verb::Unfreeze
-            | Verb::Read
-            | Verb::Release { .. }
-            | Verb::GetHold { .. } => {}
-            Verb::Grant { request, .. } => pack_grant(w, request),
-            Verb::Revoke { .. } => {
-                let (no, non_refundable) = remembered.map_or((0, false), |r| r.grant);
-                w.int(4, i64::from(no)).byte(u8::from(non_refundable));
-            }
-            Verb::Reserve {
-                request,
-                ttl,
-                validate_only,
-                in_force,
-                ..
-            } => {
-                w.int(7, *ttl)
-                    .byte(u8::from(*validate_only))
-                    .blob(&packed::pack_hold_request(request));
-                pack_in_force(w, request.usage, *in_force);
-            }
-            Verb::Extend {
-                extend_id,
-                ttl,
-                amount,
-                ..
-            } => {
-                w.text(extend_id)
-                    .blob(&Writer::default().int(7, *ttl).int(7, or_absent(*amount)).0);
-            }
-            Verb::Commit {
-                amount,
-                usage,
-                last,
-                commit_id,
-                in_force,
-                ..
-            } => {
-                w.blob(&packed::pack_commit(*amount, *usage, *last, commit_id));
-                pack_in_force(w, *usage, *in_force);
-            }
-            Verb::Charge { request, .. } => {
-                w.blob(&packed::pack_hold_request(request));
-            }
-            Verb::Refund {
-                refund_id, amount, ..
-            } => {
-                w.text(refund_id)
-                    .blob(&Writer::default().int(7, amount.micro()).0);
-            }
-        }
-    }
-}
-
-fn pack_in_force(w: &mut Writer, usage: Option<Usage>, (from, until): InForce) {
-    if usage.is_some() {
-        w.int(7, from).int(7, until);
-    }
-}
-
-fn pack_grant(w: &mut Writer, request: &GrantRequest) {
-    w.byte(request.kind as u8)
-        .int(2, i64::from(request.priority))
-        .byte(u8::from(request.non_refundable));
-    w.int(7, request.amount.micro())
-        .int(7, request.starts_at.unwrap_or(0));
-    w.int(7, request.expires_at.unwrap_or(0))
-        .int(7, request.expires_in.unwrap_or(0));
-    w.int(7, request.rollover.map_or(0, |r| r.duration));
-    w.int(
-        7,
-        request
-            .rollover
-            .and_then(|r| r.cap)
-            .map_or(-1, Credits::micro),
-    );
-    w.text(&request.provider)
-        .text(&request.external_reference)
-        .blob(&request.sent);
 }

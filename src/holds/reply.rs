@@ -1,8 +1,9 @@
 //! What an operation answered: done or refused, or a question that must be settled first.
 
 use super::{
-    HoldsError,
+    HoldsError, Malformed, Reader,
     packed::{self, Answer},
+    step,
 };
 
 /// The answer of one operation.
@@ -31,6 +32,13 @@ pub enum Body {
     Backpressure,
     /// The account is not here, or of an older era: it must be loaded from the ledger.
     Load,
+    /// The subscription's next step must be worked out from its record first. Of the account only what is before that step is true.
+    Renew {
+        /// The record; empty if there never was a subscription.
+        record: Vec<u8>,
+        /// The account as it is.
+        answer: Box<Answer>,
+    },
 }
 
 impl Reply {
@@ -43,6 +51,7 @@ impl Reply {
             Some((3, _)) => Body::AskLedger,
             Some((4, _)) => Body::Backpressure,
             Some((5, _)) => Body::Load,
+            Some((more @ 6..=8, rest)) => with_more(*more, rest).map_err(malformed)?,
             _ => return Err(HoldsError::Bug("an empty or unknown answer".into())),
         };
         Ok(Self {
@@ -52,4 +61,21 @@ impl Reply {
             body,
         })
     }
+}
+
+/// An answer with something before it.
+fn with_more(status: u8, bytes: &[u8]) -> Result<Body, Malformed> {
+    let mut r = Reader(bytes);
+    let before = r.blob()?;
+    let _status = r.byte()?;
+    let mut answer = Box::new(packed::answer(r.0)?);
+    match status {
+        6 => {
+            let record = before.to_vec();
+            return Ok(Body::Renew { record, answer });
+        }
+        7 => answer.plan = Some(step::limits(before)?),
+        _ => answer.kinds = packed::kinds(before)?,
+    }
+    Ok(Body::Answer(answer))
 }

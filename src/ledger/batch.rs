@@ -10,6 +10,7 @@ use crate::domain::{
     event::{AccountImage, Event, Fact, HoldFact},
     grant::GrantTerms,
     posting::{self, GrantTotals, Totals, Transfer},
+    subscription::SubscriptionStep,
 };
 
 /// A grant: its account and its number.
@@ -26,6 +27,10 @@ pub(super) struct Batch<'a> {
     pub closed: Vec<(&'a str, Micros)>,
     /// By account and the sequence that made the hold: the last one wins.
     pub holds: BTreeMap<(&'a str, u64), HoldChange<'a>>,
+    /// By account and id: the last step wins.
+    pub subscriptions: BTreeMap<(&'a str, &'a str), &'a SubscriptionStep>,
+    /// All steps: account, sequence.
+    pub steps: Vec<(&'a str, u64, &'a SubscriptionStep)>,
 }
 
 /// What becomes of an account.
@@ -201,6 +206,11 @@ impl<'a> Batch<'a> {
             | Fact::AccountUnfrozen(_) => {}
             Fact::AccountClosed(_) => self.closed.push((&event.account, at)),
             Fact::Grant(terms) => self.make_grant(event, terms, 0)?,
+            Fact::Subscription(step) => {
+                let key = (event.account.as_str(), step.subscription_id.as_str());
+                self.subscriptions.insert(key, step);
+                self.steps.push((&event.account, event.sequence, step));
+            }
             Fact::GrantStarted { no, .. } => {
                 self.grant(event, *no).status = Some(GrantStatus::Active)
             }

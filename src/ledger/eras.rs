@@ -33,6 +33,10 @@ pub struct StoredAccount {
     pub created: Vec<u8>,
     /// The event that closed it; empty if it is open.
     pub closed: Vec<u8>,
+    /// What Redis keeps of its plan; empty if there never was a subscription.
+    pub plan: Vec<u8>,
+    /// The record of its subscription.
+    pub record: Vec<u8>,
     /// Its open holds.
     pub holds: Vec<(String, Vec<u8>)>,
 }
@@ -135,6 +139,8 @@ impl Ledger {
                 spent: bytes("spent_grants"),
                 created: bytes("created"),
                 closed: bytes("closed"),
+                plan: bytes("plan"),
+                record: bytes("record"),
                 holds: ids.into_iter().zip(holds).collect(),
             }
         });

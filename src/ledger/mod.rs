@@ -44,7 +44,8 @@ pub use error::LedgerError;
 pub use grant_names::GrantName;
 pub use lease::{Crossing, Drained, Lease};
 pub use list::{
-    GrantFilter, GrantRow, HoldFilter, HoldRow, Page, TransferFilter, TransferKey, TransferRow,
+    BillKey, BillRow, GrantFilter, GrantRow, HoldFilter, HoldRow, Page, SubscriptionRow,
+    TransferFilter, TransferKey, TransferRow,
 };
 pub use migrate::{migrate, schema_version};
 pub use quarantine::{Decode, QuarantinedEvent, Retried};

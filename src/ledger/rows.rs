@@ -75,16 +75,20 @@ pub(super) async fn write(
     let grants = columns::Grants::of(batch)?;
     let closed = columns::Closed::of(batch)?;
     let holds = columns::Holds::of(batch)?;
+    let subscriptions = columns::Subscriptions::of(batch)?;
+    let bills = columns::Bills::of(batch)?;
     copy_events(tx, statements, batch).await?;
     copy_transfers(tx, statements, batch, &names).await?;
     // Sent together, answered in order; each is looked at in that order, so that the first cause is the one reported.
-    let (created, updated, granted, changed, ended, held) = tokio::join!(
+    let (created, updated, granted, changed, ended, held, subscribed, billed) = tokio::join!(
         accounts.new.execute(tx, &statements.insert_accounts),
         accounts.old.execute(tx, &statements.update_accounts),
         new_grants.execute(tx, &statements.insert_grants),
         grants.execute(tx, &statements.update_grants),
         closed.execute(tx, &statements.close_grants),
         holds.execute(tx, &statements.upsert_holds),
+        subscriptions.execute(tx, &statements.upsert_subscriptions),
+        bills.execute(tx, &statements.insert_bills),
     );
     created?;
     complete(
@@ -103,7 +107,10 @@ pub(super) async fn write(
         held?,
         holds.len(),
         "a hold's number belongs to another hold",
-    )
+    )?;
+    subscribed?;
+    billed?;
+    Ok(())
 }
 
 /// Newer images for accounts whose events wait.
@@ -288,6 +295,30 @@ pub(super) async fn write_spent(
     }
     let (accounts, spent): (Vec<_>, Vec<_>) = latest.into_iter().unzip();
     tx.execute(&statements.update_spent, &[&accounts, &spent])
+        .await?;
+    Ok(())
+}
+
+/// What Redis keeps of the plans that changed; the latest of an account counts.
+pub(super) async fn write_plans(
+    tx: &Transaction<'_>,
+    statements: &Statements,
+    entries: &[Entry],
+) -> Result<(), WriteError> {
+    let all = entries.iter().flat_map(|entry| &entry.plans);
+    let latest: BTreeMap<&str, (&[u8], &[u8])> = all
+        .map(|it| {
+            (
+                it.account.as_str(),
+                (it.plan.as_slice(), it.record.as_slice()),
+            )
+        })
+        .collect();
+    if latest.is_empty() {
+        return Ok(());
+    }
+    let (accounts, (plans, records)): (Vec<_>, (Vec<_>, Vec<_>)) = latest.into_iter().unzip();
+    tx.execute(&statements.upsert_plans, &[&accounts, &plans, &records])
         .await?;
     Ok(())
 }

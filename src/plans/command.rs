@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 
 use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
 
 use super::{
     Bill, Done, Ended, Ending, Outcome, Phase, Refusal, Subscription, Terms, What, Why,
@@ -12,7 +13,11 @@ use super::{
 use crate::domain::{account::Micros, credits::Credits, plan::CreditsOnUpgrade};
 
 /// Each says what shall be, so that saying it again changes nothing.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "commands are few, and boxed where they are kept"
+)]
 pub enum Command {
     /// These terms: at once if they are no less and have the same cycles, else from the end of the paid period.
     ChangePlan(Terms),
@@ -32,7 +37,7 @@ pub enum Command {
 }
 
 /// When a subscription shall end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum When {
     /// With what is paid for, or the trial.
     PeriodEnd,
@@ -120,7 +125,7 @@ impl Step {
                     credits_left(more, running.rhythm.cycle(self.it.cycle), now)
                 }
             };
-            self.grant(&mut running, amount, &to.plan, now);
+            self.grant(&mut running, amount, true, now);
         }
         self.it.phase = Phase::Active(running);
     }
@@ -175,7 +180,7 @@ impl Step {
                 }
                 self.it.paid += self.it.terms.price;
                 let allowance = self.it.terms.allowance;
-                self.grant(&mut running, allowance, "", now);
+                self.grant(&mut running, allowance, false, now);
                 self.it.phase = Phase::Active(running);
                 Ok(Done::Changed)
             }

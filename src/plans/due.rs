@@ -12,8 +12,17 @@ pub fn due(before: &Subscription, now: Micros) -> (Subscription, Vec<Effect>) {
 }
 
 impl Step {
+    /// All that is due.
     pub(super) fn due(&mut self, now: Micros) {
-        while let Some(at) = self.it.next_due().filter(|at| *at <= now) {
+        self.some_due(now, usize::MAX);
+    }
+
+    /// What is due, at most so many ends of cycles and trials.
+    pub(super) fn some_due(&mut self, now: Micros, most: usize) {
+        for _ in 0..most {
+            let Some(at) = self.it.next_due().filter(|at| *at <= now) else {
+                return;
+            };
             match self.it.phase.clone() {
                 Phase::Trial { then, .. } => self.trial_ends(then, at),
                 Phase::Active(running) => self.cycle_ends(running, at),
@@ -83,7 +92,7 @@ impl Step {
         running.rollable = Credits::ZERO;
         if running.settled {
             let allowance = self.it.terms.allowance;
-            self.grant(&mut running, allowance, "", at);
+            self.grant(&mut running, allowance, false, at);
         }
         self.it.phase = Phase::Active(running);
     }

@@ -58,7 +58,7 @@ pub enum Ending {
 /// Credits of a cycle: an allowance, in the kind and priority of one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grant {
-    /// By subscription and cycle, for an upgrade also by plan: the same again is one grant (G5).
+    /// By subscription and cycle, for an upgrade also by its effect's number: the same again is one grant (G5).
     pub grant_id: String,
     /// The cycle's number; 0 is the trial.
     pub cycle: u32,

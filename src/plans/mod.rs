@@ -6,12 +6,14 @@
 //! looks, is not here; nor are balances (a grant's rollover is what it carries) and the reading of catalogs: [`Terms`] is a
 //! plan as it was agreed, so a later catalog changes no subscription and renewals need none.
 //!
-//! Reading order: `terms`, `rhythm` (the periods), `subscription`, `effect`, `due` (what time does), `command`, `refusal`.
+//! Reading order: `terms`, `rhythm` (the periods), `subscription`, `effect`, `due` (what time does), `command`, `refusal`,
+//! `record` (all that an account's subscriptions come to).
 
 mod command;
 mod due;
 mod effect;
 mod proration;
+mod record;
 mod refusal;
 mod rhythm;
 mod subscribe;
@@ -23,9 +25,10 @@ pub use self::{
     due::due,
     effect::{Bill, Effect, Ending, Grant, Rolls, What},
     proration::{credits_left, money_left},
+    record::{Answer, Call, Order, Record, Taken, Wanted},
     refusal::{Refusal, Verb},
-    rhythm::{Period, Rhythm, look_at},
+    rhythm::{Period, Rhythm},
     subscribe::{Subscribe, subscribe},
-    subscription::{Asked, Done, Ended, Outcome, Phase, Running, Subscription, Why},
+    subscription::{Done, Ended, Outcome, Phase, Running, Subscription, Why},
     terms::{PaidBy, Rollover, Terms, Trial},
 };

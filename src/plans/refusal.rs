@@ -29,12 +29,9 @@ pub enum Refusal {
         /// That one.
         subscription: String,
     },
-    /// The id made another subscription (I3).
-    #[error("the id made a subscription with another {}: take a new id", fields.join(", "))]
-    IdReused {
-        /// What differs.
-        fields: Vec<&'static str>,
-    },
+    /// The account has none of this id.
+    #[error("the account has no subscription of this id")]
+    NotFound,
     /// The plan has none.
     #[error("the plan {plan:?} has no trial: subscribe without one")]
     NoTrial {
@@ -44,6 +41,14 @@ pub enum Refusal {
     /// One account, one trial.
     #[error("the account had its trial: subscribe without one")]
     TrialUsed,
+    /// A free plan was ended within its cycle.
+    #[error(
+        "the credits of a free plan come once in a cycle: subscribe to it when its last cycle is over"
+    )]
+    TooSoon {
+        /// When that is.
+        at: Micros,
+    },
     /// Nothing becomes of it any more.
     #[error("the subscription is over: subscribe again")]
     Over {
@@ -99,9 +104,10 @@ impl Refusal {
     pub const fn reason(&self) -> &'static str {
         match self {
             Self::AlreadySubscribed { .. } => "ALREADY_SUBSCRIBED",
-            Self::IdReused { .. } => "ID_REUSED",
+            Self::NotFound => "SUBSCRIPTION_NOT_FOUND",
             Self::NoTrial { .. } => "NO_TRIAL",
             Self::TrialUsed => "TRIAL_USED",
+            Self::TooSoon { .. } => "TOO_SOON",
             Self::Over { .. } => "SUBSCRIPTION_OVER",
             Self::Cancelled { .. } => "SUBSCRIPTION_CANCELLED",
             Self::PaymentOutstanding { .. } => "PAYMENT_OUTSTANDING",
@@ -119,9 +125,11 @@ impl Refusal {
     pub const fn allowed(&self) -> &'static [Verb] {
         match self {
             Self::AlreadySubscribed { .. } => &[Verb::ChangePlan, Verb::Cancel],
-            Self::IdReused { .. } | Self::NoTrial { .. } | Self::TrialUsed | Self::Over { .. } => {
-                &[Verb::Subscribe]
-            }
+            Self::NotFound
+            | Self::TooSoon { .. }
+            | Self::NoTrial { .. }
+            | Self::TrialUsed
+            | Self::Over { .. } => &[Verb::Subscribe],
             Self::Cancelled { .. } => &[Verb::Resume],
             Self::PaymentOutstanding { .. } => &[Verb::Payment, Verb::Cancel],
             Self::NotBegun { .. } => &[Verb::Payment],

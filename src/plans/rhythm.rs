@@ -1,9 +1,11 @@
 //! When cycles and paid periods start and end, by their numbers.
 
+use serde::{Deserialize, Serialize};
+
 use crate::domain::{account::Micros, plan::Cycle};
 
 /// From an instant up to, and without, another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Period {
     /// Its first instant.
     pub from: Micros,
@@ -12,7 +14,7 @@ pub struct Period {
 }
 
 /// An endless row of cycles.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rhythm {
     /// Where the first of them starts.
     pub anchor: Micros,
@@ -51,19 +53,4 @@ impl Rhythm {
             until: self.cycle.start(self.anchor, since.saturating_add(cycles)),
         }
     }
-}
-
-/// When a worker looks after something due, so that what is due for many at one instant is not done at once. It is the same for
-/// a subscription each time, within `spread`; the bounds of periods never move by it.
-#[must_use]
-pub fn look_at(subscription: &str, due: Micros, spread: Micros) -> Micros {
-    // FNV-1a, then a mix: its low digits alone are alike for ids that are.
-    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
-    for byte in subscription.bytes() {
-        hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-    }
-    hash = (hash ^ (hash >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
-    hash ^= hash >> 33;
-    let late = hash % spread.max(1).unsigned_abs();
-    due.saturating_add_unsigned(late)
 }

@@ -3,7 +3,7 @@
 use rust_decimal::Decimal;
 
 use super::{
-    Asked, Done, Grant, Outcome, Phase, Refusal, Subscription, Terms, What,
+    Done, Grant, Outcome, Phase, Refusal, Subscription, Terms, What,
     subscription::{Step, grant_id},
 };
 use crate::domain::{account::Micros, credits::Credits, plan::AfterTrial};
@@ -25,28 +25,11 @@ pub struct Subscribe {
     pub had_trial: bool,
 }
 
-/// Begins a subscription; a repeat finds the one that it made.
+/// Begins a subscription.
 ///
 /// # Errors
 /// Why there is none.
-pub fn subscribe(
-    known: Option<&Subscription>,
-    wish: &Subscribe,
-    now: Micros,
-) -> Result<Outcome, Refusal> {
-    let asked = Asked {
-        plan: wish.terms.plan.clone(),
-        paid_by: wish.terms.paid_by,
-        trial: wish.trial,
-    };
-    if let Some(known) = known {
-        let mut step = Step::new(known.clone());
-        step.due(now);
-        return match differing(&known.asked, &asked) {
-            fields if fields.is_empty() => Ok(step.said(Ok(Done::Unchanged))),
-            fields => Ok(step.said(Err(Refusal::IdReused { fields }))),
-        };
-    }
+pub fn subscribe(wish: &Subscribe, now: Micros) -> Result<Outcome, Refusal> {
     if let Some(subscription) = wish.running.clone() {
         return Err(Refusal::AlreadySubscribed { subscription });
     }
@@ -63,12 +46,12 @@ pub fn subscribe(
     let until = trial.map(|trial| trial.lasts.after(now).unwrap_or(Micros::MAX));
     let mut step = Step::new(Subscription {
         id: wish.id.clone(),
-        asked,
         first: wish.first,
         terms: wish.terms.clone(),
         change: None,
         cancelled: false,
         phase: Phase::Trial {
+            from: now,
             until: until.unwrap_or(now),
             then: trial.map_or(AfterTrial::Convert, |trial| trial.then),
             grant: None,
@@ -93,7 +76,7 @@ impl Step {
         if amount == Credits::ZERO {
             return;
         }
-        let id = grant_id(&self.it.id, 0, "");
+        let id = grant_id(&self.it.id, 0, None);
         if let Phase::Trial { grant, .. } = &mut self.it.phase {
             *grant = Some(id.clone());
         }
@@ -107,16 +90,4 @@ impl Step {
         };
         self.tell(now, What::Grant(grant));
     }
-}
-
-fn differing(known: &Asked, asked: &Asked) -> Vec<&'static str> {
-    let fields = [
-        ("plan", known.plan != asked.plan),
-        ("paid_by", known.paid_by != asked.paid_by),
-        ("trial", known.trial != asked.trial),
-    ];
-    fields
-        .into_iter()
-        .filter_map(|(name, differs)| differs.then_some(name))
-        .collect()
 }

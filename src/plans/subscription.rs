@@ -1,8 +1,9 @@
 //! A subscription as it stands between two steps.
 
 use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
 
-use super::{Bill, Effect, Grant, PaidBy, Refusal, Rhythm, Rolls, Terms, What};
+use super::{Bill, Effect, Grant, Refusal, Rhythm, Rolls, Terms, What};
 use crate::domain::{
     account::Micros,
     credits::Credits,
@@ -10,12 +11,10 @@ use crate::domain::{
 };
 
 /// A subscription. A plain value: whoever keeps it may write all fields as they are.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Subscription {
     /// Its id, never used again.
     pub id: String,
-    /// What made it, so that a repeat of that is known.
-    pub asked: Asked,
     /// No subscription of the account was paid for before.
     pub first: bool,
     /// What holds now.
@@ -38,22 +37,13 @@ pub struct Subscription {
     pub effects: u32,
 }
 
-/// What a subscription was asked for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Asked {
-    /// The plan.
-    pub plan: String,
-    /// How it is paid.
-    pub paid_by: PaidBy,
-    /// With its trial.
-    pub trial: bool,
-}
-
 /// Where a subscription stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Phase {
     /// Nothing is paid yet.
     Trial {
+        /// The beginning of it.
+        from: Micros,
         /// The end of it.
         until: Micros,
         /// What follows.
@@ -68,7 +58,7 @@ pub enum Phase {
 }
 
 /// The current cycle.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Running {
     /// Its bounds and those of all after it.
     pub rhythm: Rhythm,
@@ -81,7 +71,7 @@ pub struct Running {
 }
 
 /// The end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ended {
     /// When.
     pub at: Micros,
@@ -90,7 +80,7 @@ pub struct Ended {
 }
 
 /// Why a subscription is over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Why {
     /// It was cancelled.
     Cancelled,
@@ -171,14 +161,24 @@ impl Step {
         self.tell(at, What::Plan { plan, version });
     }
 
-    /// Credits of the current cycle; none are no grant (A4). `of` is what tells several grants of a cycle apart.
-    pub(super) fn grant(&mut self, running: &mut Running, amount: Credits, of: &str, at: Micros) {
+    /// Credits of the current cycle; none are no grant (A4). Of an upgrade there may be several in one.
+    pub(super) fn grant(
+        &mut self,
+        running: &mut Running,
+        amount: Credits,
+        upgrade: bool,
+        at: Micros,
+    ) {
         if amount == Credits::ZERO {
             return;
         }
         let until = running.rhythm.cycle(self.it.cycle).until;
         let grant = Grant {
-            grant_id: grant_id(&self.it.id, self.it.cycle, of),
+            grant_id: grant_id(
+                &self.it.id,
+                self.it.cycle,
+                upgrade.then_some(self.it.effects + 1),
+            ),
             cycle: self.it.cycle,
             amount,
             starts_at: at,
@@ -237,11 +237,11 @@ impl Step {
     }
 }
 
-/// The trial is cycle 0.
-pub(super) fn grant_id(subscription: &str, cycle: u32, of: &str) -> String {
-    match of {
-        "" => format!("~plan:{subscription}:{cycle}"),
-        of => format!("~plan:{subscription}:{cycle}:{of}"),
+/// The trial is cycle 0. The subscription's id stands last, since it may have any sign in it.
+pub(super) fn grant_id(subscription: &str, cycle: u32, upgrade: Option<u32>) -> String {
+    match upgrade {
+        None => format!("~plan:{cycle}:{subscription}"),
+        Some(effect) => format!("~plan:{cycle}+{effect}:{subscription}"),
     }
 }
 

@@ -3,14 +3,15 @@
 use std::cmp::Ordering;
 
 use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
 
 use crate::domain::{
     credits::Credits,
-    plan::{AfterTrial, CreditsOnUpgrade, Cycle, GrantOn, Term},
+    plan::{AfterTrial, CreditsOnUpgrade, Cycle, Gives, GrantOn, Term},
 };
 
 /// A plan with one way of paying, all that is set for each account resolved.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Terms {
     /// Its name in the catalog.
     pub plan: String,
@@ -38,10 +39,14 @@ pub struct Terms {
     pub refund_within: Option<Term>,
     /// How long data is kept after the end; `None`: it is not said.
     pub retention: Option<Term>,
+    /// What the account may do.
+    pub gives: Gives,
+    /// How far a commit and a reserve may go into debt once the subscription is over.
+    pub debt_after: (Credits, Credits),
 }
 
 /// How often a subscription is paid.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PaidBy {
     /// With each cycle.
     Cycle,
@@ -50,7 +55,7 @@ pub enum PaidBy {
 }
 
 /// Unused credits of a cycle live on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rollover {
     /// So long from the cycle's end.
     pub lasts: Term,
@@ -59,7 +64,7 @@ pub struct Rollover {
 }
 
 /// A time for free.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trial {
     /// So long.
     pub lasts: Term,
@@ -77,6 +82,12 @@ impl Terms {
             PaidBy::Cycle => (self.cycle, 1),
             PaidBy::Year => (Cycle::CalendarMonth, 12),
         }
+    }
+
+    /// Nothing is paid for it.
+    #[must_use]
+    pub fn is_free(&self) -> bool {
+        self.price.is_zero()
     }
 
     /// More is an upgrade: by the money of a day, then by the credits of a day, neither by the year's discount.

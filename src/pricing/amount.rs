@@ -128,7 +128,7 @@ impl fmt::Display for Percent {
     }
 }
 
-as_text! { Quantity Money Percent Credits }
+as_text! { Quantity Money Percent }
 
 /// `a / b` at `decimals` places, for `a >= 0` and `b > 0`; `None` where 28 digits do not hold it.
 ///

@@ -38,8 +38,6 @@ impl<T: fmt::Display> Serialize for Set<T> {
     }
 }
 
-as_text! { Cycle Term }
-
 /// What a subscription gives.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Plan {

@@ -164,6 +164,7 @@ mod tests {
             bad: Vec::new(),
             images: Vec::new(),
             spent: Vec::new(),
+            plans: Vec::new(),
             follows: None,
         }
     }

@@ -2,10 +2,13 @@
 //!
 //! Owns the looking up; the script alone decides what the found outcome means.
 
+mod look_up;
+
 use std::{collections::HashMap, time::Duration};
 
 use super::{
     LedgerWait,
+    renewal::{self, Next},
     replays::MAY_RETURN,
     second_copy::{Kept, SecondCopy, acknowledged},
 };
@@ -15,13 +18,16 @@ use crate::{
         Body, Holds, HoldsError, Reply,
         load::{self, Stored},
         operation::{Caller, Operation, Remembered, Verb},
-        packed,
     },
     ledger::{Cursor, Ledger, LedgerError},
+    plans::{Call, Record, Refusal},
 };
 
 /// Most times that an operation is sent: once, once loaded, once with what the ledger remembers, and what recoveries repeat.
 const ROUNDS: usize = 8;
+
+/// Most steps of a subscription that are worked out for one operation: each is of many cycles.
+const RENEWALS: usize = 64;
 
 /// Why an operation has no answer.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +44,19 @@ impl From<LedgerError> for MemoryError {
     fn from(error: LedgerError) -> Self {
         Self::Ledger(error.to_string())
     }
+}
+
+/// What a call about the subscription found, or made of it.
+#[derive(Clone, Debug)]
+pub enum Told {
+    /// It asked for nothing: the record.
+    Found(Box<Record>),
+    /// It was done before: that call, and the record of now.
+    Known(Box<(Call, Record)>),
+    /// It is refused.
+    Refused(Refusal),
+    /// The record that it led to, unless the script refused.
+    Done(Box<Record>),
 }
 
 /// Redis with the ledger behind it.
@@ -77,13 +96,27 @@ impl Memory {
     ///
     /// # Errors
     /// A store did not answer.
-    pub async fn run(&self, mut operation: Operation) -> Result<(u32, Reply), MemoryError> {
+    pub async fn run(&self, operation: Operation) -> Result<(u32, Reply), MemoryError> {
+        self.run_telling(operation)
+            .await
+            .map(|(partition, reply, _)| (partition, reply))
+    }
+
+    /// The same; and, of a call about the subscription, what was found or made of it.
+    ///
+    /// # Errors
+    /// A store did not answer.
+    pub async fn run_telling(
+        &self,
+        mut operation: Operation,
+    ) -> Result<(u32, Reply, Option<Told>), MemoryError> {
+        let mut told = None;
         let partition = self.holds.partition_of(&operation.account);
         let replays = operation.replay.is_some();
         if let Some(full) = self.no_room(partition, &operation) {
-            return Ok((partition, full));
+            return Ok((partition, full, told));
         }
-        for _ in 0..ROUNDS {
+        for _ in 0..ROUNDS + RENEWALS {
             let era = self.holds.era(partition);
             let reply = match self.holds.run(operation.clone()).await {
                 // Nothing was done. A recovery is under way: what it opens takes the call.
@@ -96,7 +129,43 @@ impl Memory {
                 other => other?,
             };
             let position = (partition, reply.epoch, reply.n);
+            let Reply {
+                epoch, n, ledger_n, ..
+            } = reply;
             match reply.body {
+                Body::Renew { record, answer } => {
+                    let order = match &operation.verb {
+                        Verb::Subscription { order } => order.as_str(),
+                        _ => "",
+                    };
+                    match renewal::next(&record, order, answer.now, replays)? {
+                        Next::Step {
+                            step,
+                            record,
+                            order,
+                        } => {
+                            operation.step = step;
+                            if let Some(order) = order {
+                                operation.verb = Verb::Subscription { order };
+                                told = Some(Told::Done(record));
+                            }
+                            continue;
+                        }
+                        Next::Known(known) => told = Some(Told::Known(known)),
+                        Next::Refused(refusal) => told = Some(Told::Refused(refusal)),
+                        Next::Nothing(record) => told = Some(Told::Found(record)),
+                    }
+                    let reply = Reply {
+                        epoch,
+                        n,
+                        ledger_n,
+                        body: Body::Answer(answer),
+                    };
+                    if matches!(told, Some(Told::Known(_))) {
+                        self.keep(partition, operation, &reply);
+                    }
+                    return Ok((partition, reply, told));
+                }
                 Body::Load => {
                     self.caught_up(position).await?;
                     operation.loaded = self.load(position, &operation.account).await?;
@@ -117,15 +186,15 @@ impl Memory {
                     if !replays {
                         self.nobody_replays(partition, reply.epoch).await?;
                     }
-                    return Ok((partition, reply));
+                    return Ok((partition, reply, told));
                 }
                 Body::Answer(ref answer) if !replays && answer.is_refused_by_hold() => {
                     self.nobody_replays(partition, reply.epoch).await?;
-                    return Ok((partition, reply));
+                    return Ok((partition, reply, told));
                 }
                 Body::Answer(_) | Body::Backpressure => {
                     self.keep(partition, operation, &reply);
-                    return Ok((partition, reply));
+                    return Ok((partition, reply, told));
                 }
             }
         }
@@ -198,6 +267,7 @@ impl Memory {
             caller,
             remembered: None,
             loaded: Vec::new(),
+            step: Vec::new(),
             replay: None,
         };
         self.run(operation).await.map(drop)
@@ -244,6 +314,8 @@ impl Memory {
             spent: &found.spent,
             created: &found.created,
             closed: &found.closed,
+            plan: &found.plan,
+            record: &found.record,
             holds: &found.holds,
         });
         Ok(load::pack((cursor.epoch, cursor.n), stored)
@@ -278,59 +350,5 @@ impl Memory {
             return Ok(());
         }
         Err(MemoryError::Ledger("it did not follow in time".into()))
-    }
-
-    async fn look_up(&self, operation: &Operation) -> Result<Remembered, MemoryError> {
-        match (operation.verb.hold_id(), operation.verb.grant_id()) {
-            (Some(hold_id), _) => self.look_up_hold(operation, hold_id).await,
-            (None, Some(grant_id)) => self.look_up_grant(operation, grant_id).await,
-            (None, None) => Ok(Remembered::default()),
-        }
-    }
-
-    async fn look_up_hold(
-        &self,
-        operation: &Operation,
-        hold_id: &str,
-    ) -> Result<Remembered, MemoryError> {
-        let mut found = Remembered::default();
-        if let Some(hold) = self.ledger.hold_packed(&operation.account, hold_id).await? {
-            let sequence = packed::hold(&hold)
-                .map_err(|error| HoldsError::Bug(error.to_string()))?
-                .sequence;
-            if let Some((verb, id)) = operation.verb.own_id() {
-                found.outcome = self
-                    .recorded(operation, &format!("h{sequence}/{verb}/{id}"))
-                    .await?;
-            }
-            found.hold = hold;
-        }
-        Ok(found)
-    }
-
-    async fn look_up_grant(
-        &self,
-        operation: &Operation,
-        grant_id: &str,
-    ) -> Result<Remembered, MemoryError> {
-        let mut found = Remembered::default();
-        if let Some(grant) = self.ledger.grant(&operation.account, grant_id).await? {
-            found.grant = (grant.no, grant.non_refundable);
-            found.outcome = self.recorded(operation, &format!("g/{grant_id}")).await?;
-            if matches!(operation.verb, Verb::Revoke { .. }) {
-                found.revoked = self
-                    .recorded(operation, &format!("g/{grant_id}/revoked"))
-                    .await?;
-            }
-        }
-        Ok(found)
-    }
-
-    /// The outcome of a deed, packed; empty if it was never done.
-    async fn recorded(&self, operation: &Operation, deed: &str) -> Result<Vec<u8>, MemoryError> {
-        match self.ledger.deed(&operation.account, deed).await? {
-            Some(raw) => Ok(Holds::event_outcome(&raw).map_err(HoldsError::Bug)?),
-            None => Ok(Vec::new()),
-        }
     }
 }

@@ -12,6 +12,7 @@ mod recovery;
 mod recovery_error;
 mod redo;
 mod relay;
+mod renewal;
 mod replays;
 mod second_copy;
 mod status;
@@ -22,11 +23,12 @@ mod wait;
 pub use self::{
     audit::{AuditError, LightAudit, Looked, Report, audit, audit_ledger},
     evictor::{Evictor, EvictorError, Turn},
-    memory::{Memory, MemoryError},
+    memory::{Memory, MemoryError, Told},
     quarantine::{RetryError, retry},
     recovery::{Look, Recovery},
     recovery_error::RecoveryError,
     relay::{Relay, RelayError, RelayOptions},
+    renewal::status as subscription_status,
     replays::Replays,
     second_copy::SecondCopy,
     status::{PartitionStatus, status},

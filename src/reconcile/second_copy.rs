@@ -105,9 +105,10 @@ impl SecondCopy {
             Verb::Reserve { .. }
                 | Verb::Charge { .. }
                 | Verb::Grant { .. }
+                | Verb::Subscription { .. }
                 | Verb::CreateAccount { .. }
         );
-        let reads = matches!(verb, Verb::Read | Verb::GetHold { .. });
+        let reads = matches!(verb, Verb::Read | Verb::Balance | Verb::GetHold { .. });
         !reads && kept >= if waits { self.bound } else { 2 * self.bound }
     }
 
@@ -137,7 +138,7 @@ impl SecondCopy {
 /// The operation that an acknowledgement stands for, its amounts resolved; `None` for what changes nothing.
 #[must_use]
 pub fn acknowledged(mut operation: Operation, answer: &Answer) -> Option<Operation> {
-    (operation.loaded, operation.remembered) = (Vec::new(), None);
+    (operation.loaded, operation.step, operation.remembered) = (Vec::new(), Vec::new(), None);
     if operation.replay.is_some() {
         return Some(operation);
     }
@@ -172,11 +173,11 @@ fn resolved(
         replay.before = set_aside(hold);
     }
     match &mut operation.verb {
-        Verb::Read
-        | Verb::GetHold { .. }
-        | Verb::Freeze
-        | Verb::Unfreeze
-        | Verb::Reserve {
+        Verb::Read | Verb::Balance | Verb::GetHold { .. } | Verb::Freeze | Verb::Unfreeze => {
+            return None;
+        }
+        Verb::Subscription { order } if order.is_empty() => return None,
+        Verb::Reserve {
             validate_only: true,
             ..
         } => return None,
@@ -217,6 +218,7 @@ fn resolved(
         }
         Verb::CreateAccount { .. }
         | Verb::CloseAccount
+        | Verb::Subscription { .. }
         | Verb::Revoke { .. }
         | Verb::Release { .. }
         | Verb::Charge { .. }

@@ -7,11 +7,13 @@ use tonic::{Request, Response, Status};
 use super::{
     core::{Core, caller},
     fields::{Fields, next_page_token},
-    reused, status, view,
+    reused, status,
+    subscriptions::terms::debt_without,
+    view,
 };
 use crate::{
     domain::event::MoveKind,
-    holds::operation::Verb,
+    holds::operation::{NewAccount, Verb},
     ledger::{TransferFilter, TransferKey},
     proto::{self, AccountState, Durability, ErrorReason, account_service_server::AccountService},
 };
@@ -32,6 +34,23 @@ fn open_holds(fields: &mut Fields, count: u32) {
 }
 
 const CREDIT_ABOVE_OVERDRAFT: &str = "must be at most overdraft_limit";
+
+impl Accounts {
+    /// What the catalog gives to a new account.
+    async fn given(&self) -> Result<NewAccount, Status> {
+        let Some((version, now)) = self.0.catalog_now().await? else {
+            return Ok(NewAccount::default());
+        };
+        let catalog = &version.catalog;
+        let (overdraft_limit, credit_limit) = debt_without(catalog);
+        let welcome = catalog.accounts.welcome;
+        Ok(NewAccount {
+            overdraft_limit,
+            credit_limit,
+            welcome: welcome.map(|gift| (gift.credits, gift.expires.after(now))),
+        })
+    }
+}
 
 #[tonic::async_trait]
 impl AccountService for Accounts {
@@ -59,6 +78,7 @@ impl AccountService for Accounts {
             overdraft_limit,
             credit_limit,
             max_open_holds: r.max_open_holds,
+            given: self.given().await?,
         };
         let done = self.0.ask(&r.account_id, caller, verb).await?;
         let done =
@@ -168,9 +188,10 @@ impl AccountService for Accounts {
         let mut fields = Fields::default();
         fields.account_id(&account_id);
         fields.finish()?;
-        let done = self.0.ask(&account_id, caller, Verb::Read).await?;
+        let done = self.0.ask(&account_id, caller, Verb::Balance).await?;
         Ok(Response::new(proto::GetBalanceResponse {
             balance: view::balance(&done.answer),
+            kinds: done.answer.kinds.iter().map(view::kind).collect(),
         }))
     }
 

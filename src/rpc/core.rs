@@ -1,13 +1,17 @@
 //! What every handler does: run an operation, wait for the durability asked for, turn what went wrong into a status.
 
 use std::{
-    sync::{Arc, atomic::AtomicI64},
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
     time::Duration,
 };
 
 use tonic::{Request, Status};
 
 use super::{
+    need::Need,
     status,
     view::{self, Names},
 };
@@ -22,7 +26,7 @@ use crate::{
     ledger::Ledger,
     proto::{Durability, ErrorReason},
     reconcile::{
-        LedgerWait,
+        LedgerWait, Told,
         memory::{Memory, MemoryError},
     },
     telemetry::Instruments,
@@ -47,7 +51,7 @@ pub struct Core {
     pub ledger: Ledger,
     /// Prices.
     pub catalogs: Catalogs,
-    /// Redis' clock when a usage was last priced by it; 0: not yet.
+    /// Redis' clock when it last answered; 0: not yet.
     pub clock_seen: AtomicI64,
     /// For the clock.
     pub holds: Holds,
@@ -65,6 +69,8 @@ pub struct Core {
 pub struct Done {
     /// What the script answered.
     pub answer: Answer,
+    /// What the call needed of a plan.
+    pub need: Option<Need>,
     partition: u32,
     epoch: u64,
     n: u64,
@@ -101,7 +107,7 @@ impl Done {
         if self.answer.reasons.is_empty() {
             Ok(self)
         } else {
-            Err(status::refused(&self.answer))
+            Err(status::refused(&self.answer, self.need.as_ref()))
         }
     }
 }
@@ -140,32 +146,53 @@ impl Core {
     /// # Errors
     /// A store failed, the account does not exist, or the ledger is too far behind.
     pub async fn ask(&self, account: &str, caller: Caller, verb: Verb) -> Result<Done, Status> {
+        let asked = self.ask_telling(account, caller, verb).await;
+        asked.map(|(_, done)| done)
+    }
+
+    /// The same; and, of a call about the subscription, what was found or made of it.
+    ///
+    /// # Errors
+    /// As for any operation.
+    pub async fn ask_telling(
+        &self,
+        account: &str,
+        caller: Caller,
+        verb: Verb,
+    ) -> Result<(Option<Told>, Done), Status> {
         let operation = Operation {
             account: account.to_owned(),
             verb,
             caller,
             remembered: None,
             loaded: Vec::new(),
+            step: Vec::new(),
             replay: None,
         };
-        let (partition, reply) = self
+        let (partition, reply, told) = self
             .memory
-            .run(operation)
+            .run_telling(operation)
             .await
             .map_err(|error| status::failed(&error))?;
         let Reply { epoch, n, body, .. } = reply;
         match body {
-            Body::Answer(answer) => Ok(Done {
-                answer: *answer,
-                partition,
-                epoch,
-                n,
-            }),
+            Body::Answer(answer) => {
+                let answer = *answer;
+                self.clock_seen.store(answer.now, Ordering::Relaxed);
+                let done = Done {
+                    answer,
+                    need: None,
+                    partition,
+                    epoch,
+                    n,
+                };
+                Ok((told, done))
+            }
             Body::NoAccount => Err(status::no_account(account)),
             Body::Backpressure => Err(status::backpressure()),
-            Body::AskLedger | Body::Load => Err(status::failed(&MemoryError::Ledger(
-                "it was asked, and asked for again".into(),
-            ))),
+            Body::AskLedger | Body::Load | Body::Renew { .. } => Err(status::failed(
+                &MemoryError::Ledger("it was asked, and asked for again".into()),
+            )),
         }
     }
 
@@ -189,12 +216,21 @@ impl Core {
     /// The account does not exist, or the ledger did not follow.
     pub async fn caught_up(&self, account: &str, caller: Caller) -> Result<Micros, Status> {
         let done = self.ask(account, caller, Verb::Read).await?;
+        self.reached(&done).await?;
+        Ok(done.answer.now)
+    }
+
+    /// Waits until the ledger has all that an answer tells of.
+    ///
+    /// # Errors
+    /// The ledger did not follow.
+    pub async fn reached(&self, done: &Done) -> Result<(), Status> {
         if self
             .waits
             .wait_for(done.partition, done.epoch, done.n, self.ledger_wait)
             .await
         {
-            return Ok(done.answer.now);
+            return Ok(());
         }
         Err(status::failed(&MemoryError::Ledger(
             "it did not follow in time".into(),

@@ -8,6 +8,7 @@ use tonic_types::FieldViolation;
 use super::status;
 use crate::{
     domain::{account::Micros, credits::Credits},
+    holds::step::PLAN_GRANT,
     pricing::quote::Problems,
     proto::Durability,
 };
@@ -96,11 +97,16 @@ impl Fields {
 
     /// A grant's id, also of one that Holdbook made.
     pub fn any_grant_id(&mut self, id: &str) {
-        let rest = id
-            .strip_prefix("~rollover:")
-            .or_else(|| id.strip_prefix("~refund:"))
-            .unwrap_or(id);
-        if !is_id(rest) {
+        let rest = id.strip_prefix("~rollover:").unwrap_or(id);
+        let of_plan = rest.strip_prefix(PLAN_GRANT);
+        let rest = rest.strip_prefix("~refund:").unwrap_or(rest);
+        // A cycle, and the subscription's id.
+        let fits = rest == "~welcome"
+            || of_plan.map_or(is_id(rest), |rest| {
+                let parts = rest.split_once(':');
+                parts.is_some_and(|(cycle, subscription)| is_id(cycle) && is_id(subscription))
+            });
+        if !fits {
             self.violation(
                 "grant_id",
                 format!("{ID}, or be the id of a grant that Holdbook made"),

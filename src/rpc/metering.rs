@@ -101,13 +101,15 @@ impl MeteringService for Metering {
         let amount = fields.optional_amount("amount", r.amount.as_ref(), false);
         let durability = fields.durability(r.durability, Durability::Applied);
         fields.finish()?;
-        let verb = Verb::Extend {
+        let sent = Sent::Amount(amount.unwrap_or_default());
+        let verb = |sum: Sum| Verb::Extend {
             hold_id: r.hold_id.clone(),
-            extend_id: r.extend_id,
+            extend_id: r.extend_id.clone(),
             ttl,
             amount,
+            in_force: sum.in_force,
         };
-        let done = self.0.ask(&r.account_id, caller, verb).await?;
+        let done = self.0.ask_for((&r.account_id, caller), &sent, verb).await?;
         if done.refused_as(ErrorReason::Invalid) {
             let most = super::fields::seconds(self.0.bounds.max_lifetime);
             return Err(status::invalid_field(
@@ -244,11 +246,13 @@ impl MeteringService for Metering {
         };
         let durability = fields.durability(r.durability, Durability::Applied);
         fields.finish()?;
-        let verb = Verb::Charge {
+        let sent = Sent::Amount(made.amount);
+        let verb = |sum: Sum| Verb::Charge {
             hold_id: r.hold_id.clone(),
             request: made.clone(),
+            in_force: sum.in_force,
         };
-        let done = self.0.ask(&r.account_id, caller, verb).await?;
+        let done = self.0.ask_for((&r.account_id, caller), &sent, verb).await?;
         let done = reused::hold(done, &made)?.or_refusal()?;
         let names = self.0.names(&r.account_id, &done).await?;
         Ok(Response::new(proto::ChargeResponse {

@@ -10,9 +10,11 @@ mod fields;
 mod grant;
 mod measure;
 mod metering;
+mod need;
 mod prices;
 mod reused;
 pub mod status;
+mod subscriptions;
 mod test_clock;
 mod usage;
 mod view;
@@ -34,6 +36,7 @@ use crate::{
         bench_service_server::BenchServiceServer, grant_service_server::GrantServiceServer,
         metering_service_server::MeteringServiceServer,
         pricing_service_server::PricingServiceServer,
+        subscription_service_server::SubscriptionServiceServer,
         test_clock_service_server::TestClockServiceServer,
     },
 };
@@ -73,6 +76,9 @@ pub async fn routes(
     health
         .set_serving::<PricingServiceServer<prices::Pricing>>()
         .await;
+    health
+        .set_serving::<SubscriptionServiceServer<subscriptions::Subscriptions>>()
+        .await;
     let reflection = || {
         tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(DESCRIPTORS)
@@ -94,6 +100,10 @@ pub async fn routes(
         )
         .add_service(
             GrantServiceServer::new(grant::Grants(Arc::clone(&core)))
+                .max_decoding_message_size(REQUEST_BYTES_MAX),
+        )
+        .add_service(
+            SubscriptionServiceServer::new(subscriptions::Subscriptions(Arc::clone(&core)))
                 .max_decoding_message_size(REQUEST_BYTES_MAX),
         )
         .add_service(

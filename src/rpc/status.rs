@@ -1,6 +1,7 @@
 //! Refusals and failures into gRPC statuses: one exhaustive match from reason to code, one form of details.
 
 mod catalog;
+mod subscription;
 mod violations;
 
 use std::{collections::HashMap, time::Duration};
@@ -10,9 +11,14 @@ use tonic_types::{ErrorDetails, FieldViolation, QuotaViolation, StatusExt};
 
 pub use self::{
     catalog::{catalog_failed, catalog_overtaken},
+    subscription::{no_subscription, not_subscribed},
     violations::invalid,
 };
-use super::{fields::seconds, view};
+use super::{
+    fields::seconds,
+    need::{Beyond, Need},
+    view,
+};
 use crate::{
     domain::{credits::Credits, hold::Hold},
     holds::{HoldsError, packed::Answer},
@@ -33,15 +39,25 @@ const fn code(reason: ErrorReason) -> (Code, u16) {
         R::InsufficientCredits | R::InDebt => (C::ResourceExhausted, 402),
         R::ConcurrencyLimit | R::CapacityLimit => (C::ResourceExhausted, 429),
         R::AccountSuspended | R::AccountFrozen | R::AccountClosed => (C::FailedPrecondition, 403),
+        R::PlanInactive
+        | R::FeatureNotInPlan
+        | R::DurationLimit
+        | R::ResolutionLimit
+        | R::SubscriptionActive => (C::FailedPrecondition, 403),
         R::HoldEnded
         | R::AboveHold
         | R::AboveMaxCommit
         | R::LateWindowPassed
-        | R::NonRefundable => (C::FailedPrecondition, 409),
+        | R::NonRefundable
+        | R::SubscriptionEnded
+        | R::SubscriptionCancelled
+        | R::PlanUnavailable
+        | R::PaymentOutstanding
+        | R::PaymentNotDue => (C::FailedPrecondition, 409),
         R::IdReused => (C::AlreadyExists, 409),
         R::EtagMismatch => (C::Aborted, 409),
         R::AccountNotFound | R::HoldNotFound | R::GrantNotFound => (C::NotFound, 404),
-        R::CatalogNotFound => (C::NotFound, 404),
+        R::CatalogNotFound | R::SubscriptionNotFound => (C::NotFound, 404),
         R::Invalid => (C::InvalidArgument, 400),
         R::Backpressure | R::PartitionRecovering | R::StoreUnavailable => (C::Unavailable, 503),
         R::Bug | R::Unspecified => (C::Internal, 500),
@@ -175,14 +191,14 @@ pub fn id_reused(what: &str, fields: &[&str], recorded: &serde_json::Value) -> S
 
 /// What the script refused. ID_REUSED and INVALID are made by those who know the request.
 #[must_use]
-pub fn refused(answer: &Answer) -> Status {
+pub fn refused(answer: &Answer, need: Option<&Need>) -> Status {
     let reasons: Vec<_> = answer
         .reasons
         .iter()
         .map(|number| ErrorReason::try_from(i32::from(*number)).unwrap_or(ErrorReason::Bug))
         .collect();
     let first = reasons.first().copied().unwrap_or(ErrorReason::Bug);
-    let mut refusal = explain(first, answer);
+    let mut refusal = explain(first, answer, need);
     if reasons.len() > 1 {
         let names: Vec<_> = reasons.iter().map(|reason| reason_name(*reason)).collect();
         refusal = refusal.with("reasons", names.join(","));
@@ -190,7 +206,9 @@ pub fn refused(answer: &Answer) -> Status {
     let quotas: Vec<_> = reasons
         .iter()
         .filter(|reason| code(**reason).0 == Code::ResourceExhausted)
-        .map(|reason| QuotaViolation::new(reason_name(*reason), explain(*reason, answer).message))
+        .map(|reason| {
+            QuotaViolation::new(reason_name(*reason), explain(*reason, answer, need).message)
+        })
         .collect();
     if code(first).0 == Code::ResourceExhausted {
         refusal.details.set_quota_failure(quotas);
@@ -198,7 +216,7 @@ pub fn refused(answer: &Answer) -> Status {
     refusal.status()
 }
 
-fn explain(reason: ErrorReason, answer: &Answer) -> Refusal {
+fn explain(reason: ErrorReason, answer: &Answer, need: Option<&Need>) -> Refusal {
     use ErrorReason as R;
     let credits = Credits::from_micro;
     let (x, y, terms, balance) = (answer.x, answer.y, &answer.terms, &answer.balance);
@@ -236,12 +254,12 @@ fn explain(reason: ErrorReason, answer: &Answer) -> Refusal {
         R::ConcurrencyLimit => Refusal::new(
             reason,
             format!(
-                "{} holds are open, the limit is {}",
-                answer.open_holds, terms.max_open_holds
+                "{} holds are open, the limit is {y}",
+                answer.open_holds
             ),
         )
         .with("open_holds", answer.open_holds)
-        .with("max_open_holds", terms.max_open_holds),
+        .with("max_open_holds", y),
         R::CapacityLimit if x == 1 => {
             Refusal::new(reason, "the account has 64 live grants, the limit is 64")
                 .with("resource", "grants")
@@ -300,8 +318,21 @@ fn explain(reason: ErrorReason, answer: &Answer) -> Refusal {
             format!("the account changed: its etag is {}", terms.etag),
         )
         .with("etag", terms.etag),
+        R::SubscriptionActive => {
+            Refusal::new(reason, "the account has a subscription: cancel it first")
+        }
+        R::PlanInactive => Refusal::new(reason, "the account has no active plan: subscribe to one"),
+        R::FeatureNotInPlan | R::DurationLimit | R::ResolutionLimit => {
+            not_given(reason, answer, need)
+        }
         R::AccountNotFound
         | R::CatalogNotFound
+        | R::SubscriptionNotFound
+        | R::SubscriptionEnded
+        | R::SubscriptionCancelled
+        | R::PlanUnavailable
+        | R::PaymentOutstanding
+        | R::PaymentNotDue
         | R::IdReused
         | R::Invalid
         | R::Backpressure
@@ -310,6 +341,35 @@ fn explain(reason: ErrorReason, answer: &Answer) -> Refusal {
         | R::Bug
         | R::Unspecified => Refusal::new(R::Bug, "an internal defect; the server's log has it"),
     }
+}
+
+/// What the account's plan does not give, or, without a subscription, the plan that all have.
+fn not_given(reason: ErrorReason, answer: &Answer, need: Option<&Need>) -> Refusal {
+    let limits = answer.plan.clone();
+    let limits = limits.or_else(|| need.map(Need::limits_without));
+    let beyond = need
+        .zip(limits)
+        .and_then(|(need, limits)| need.beyond(reason, &limits));
+    let Some(Beyond { asked, given }) = beyond else {
+        return Refusal::new(reason, "the account's plan does not allow it");
+    };
+    let (message, names) = match reason {
+        ErrorReason::DurationLimit => (
+            format!("the job has {asked} seconds, the plan allows {given}"),
+            ("seconds", "limit"),
+        ),
+        ErrorReason::ResolutionLimit => (
+            format!("the job has {asked}, the plan allows {given}"),
+            ("resolutions", "allowed"),
+        ),
+        _ => (
+            format!("the job needs {asked}, the plan has {given}"),
+            ("features", "has"),
+        ),
+    };
+    Refusal::new(reason, message)
+        .with(names.0, asked)
+        .with(names.1, given)
 }
 
 /// The reasons in a table, for `docs/errors.md`.

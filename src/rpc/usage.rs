@@ -9,6 +9,7 @@ use tonic::Status;
 use super::{
     core::{Core, Done},
     fields::Fields,
+    need::Need,
     status,
 };
 use crate::{
@@ -86,8 +87,10 @@ pub struct Usage {
 
 /// What a call sets aside or charges, as it was sent.
 pub enum Sent {
-    /// Credits; none: all that is held.
-    Amount(Option<Credits>),
+    /// Credits to set aside.
+    Amount(Credits),
+    /// Credits to charge; none: all that is held.
+    Charge(Option<Credits>),
     /// What a job will do.
     ToDo(Usage),
     /// What it did.
@@ -95,13 +98,13 @@ pub enum Sent {
 }
 
 /// What that comes to.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Sum {
     /// Credits; none: all that is held.
     pub amount: Option<Credits>,
     /// For the hold, the event, and repeats.
     pub usage: Option<hold::Usage>,
-    /// When its price counts.
+    /// When its price counts, and what the job needs of a plan.
     pub in_force: InForce,
 }
 
@@ -109,7 +112,7 @@ impl Sent {
     /// Of a reserve.
     pub fn to_reserve(fields: &mut Fields, r: &proto::ReserveRequest) -> Self {
         match &r.usage {
-            None => Self::Amount(Some(fields.amount("amount", &r.amount, true))),
+            None => Self::Amount(fields.amount("amount", &r.amount, true)),
             Some(usage) => {
                 if !r.amount.is_empty() {
                     fields.violation("usage", "must be absent where there is an amount");
@@ -122,24 +125,25 @@ impl Sent {
     /// Of a commit.
     pub fn to_commit(fields: &mut Fields, what: Option<&What>) -> Self {
         match what {
-            Some(What::Amount(amount)) => Self::Amount(Some(fields.amount("amount", amount, true))),
+            Some(What::Amount(amount)) => Self::Charge(Some(fields.amount("amount", amount, true))),
             Some(What::Usage(usage)) => Self::Did(Usage::read(fields, usage)),
-            Some(What::AllHeld(true)) => Self::Amount(None),
+            Some(What::AllHeld(true)) => Self::Charge(None),
             Some(What::AllHeld(false)) => {
                 fields.violation("all_held", "must be true, or absent");
-                Self::Amount(None)
+                Self::Charge(None)
             }
             None => {
                 fields.violation("amount", "is required, or usage, or all_held");
-                Self::Amount(None)
+                Self::Charge(None)
             }
         }
     }
 
     /// As far as it was said, for the comparison with what was sent before.
-    pub const fn unpriced(&self) -> Sum {
+    pub fn unpriced(&self) -> Sum {
         let (amount, usage) = match self {
-            Self::Amount(amount) => (*amount, None),
+            Self::Amount(amount) => (Some(*amount), None),
+            Self::Charge(amount) => (*amount, None),
             Self::ToDo(usage) | Self::Did(usage) => (Some(Credits::ZERO), Some(usage.unpriced())),
         };
         Sum {
@@ -233,7 +237,15 @@ impl Core {
         verb: impl Fn(Sum) -> Verb,
     ) -> Result<Done, Status> {
         match sent {
-            Sent::Amount(_) => self.ask(account, caller, verb(sent.unpriced())).await,
+            Sent::Amount(_) => {
+                let mut sum = sent.unpriced();
+                let need = self.need().await?;
+                sum.in_force.need = need.as_ref().map(Need::pack).unwrap_or_default();
+                let mut done = self.ask(account, caller, verb(sum)).await?;
+                done.need = need;
+                Ok(done)
+            }
+            Sent::Charge(_) => self.ask(account, caller, verb(sent.unpriced())).await,
             // What the run can cost at most; what it did cost.
             Sent::ToDo(usage) => self.ask_priced((account, caller), usage, false, verb).await,
             Sent::Did(usage) => self.ask_priced((account, caller), usage, true, verb).await,
@@ -255,14 +267,17 @@ impl Core {
             now => By::Clock(now),
         };
         for _ in 0..PRICED_MAX {
-            let priced = self.price(usage, &by, account, run_is_over).await;
-            let sum = priced.as_ref().copied().unwrap_or(Sum {
+            let (priced, need) = match self.price(usage, &by, account, run_is_over).await {
+                Ok((sum, need)) => (Ok(sum), need),
+                Err(status) => (Err(status), None),
+            };
+            let sum = priced.as_ref().cloned().unwrap_or(Sum {
                 amount: Some(Credits::ZERO),
                 usage: Some(usage.unpriced()),
                 in_force: NEVER_IN_FORCE,
             });
-            let done = self.ask(account, caller.clone(), verb(sum)).await?;
-            self.clock_seen.store(done.answer.now, Ordering::Relaxed);
+            let mut done = self.ask(account, caller.clone(), verb(sum)).await?;
+            done.need = need;
             if !done.refused_as(ErrorReason::Invalid) {
                 return Ok(done);
             }
@@ -292,7 +307,7 @@ impl Core {
         by: &By,
         account: &str,
         run_is_over: bool,
-    ) -> Result<Sum, Status> {
+    ) -> Result<(Sum, Option<Need>), Status> {
         let found = match *by {
             By::Nothing => Err(CatalogsError::NotYet(None)),
             By::Clock(now) => self.in_force(now).await,
@@ -309,7 +324,7 @@ impl Core {
                 let version = self.catalogs.version(number).await;
                 version.and_then(|version| {
                     let same = version.head.text() == first.text;
-                    let found = same.then_some((version, NEVER_IN_FORCE));
+                    let found = same.then_some((version, (0, 0)));
                     found.ok_or(CatalogsError::Unknown(number))
                 })
             }
@@ -319,18 +334,57 @@ impl Core {
             let bug = HoldsError::Bug("the number of a version has at most 32 bits".into());
             status::failed(&bug.into())
         })?;
-        Ok(Sum {
-            amount: Some(usage.priced(&version, account, run_is_over)?),
+        let amount = usage.priced(&version, account, run_is_over)?;
+        // What a job has done is charged whatever its plan.
+        let need = (!run_is_over)
+            .then(|| Need::of(&version.catalog, &usage.items))
+            .flatten();
+        let (from, until) = in_force;
+        let sum = Sum {
+            amount: Some(amount),
             usage: Some(hold::Usage {
                 digest: usage.digest,
                 version: number,
                 text: version.head.text(),
             }),
-            in_force,
-        })
+            in_force: InForce {
+                from,
+                until,
+                need: need.as_ref().map(Need::pack).unwrap_or_default(),
+            },
+        };
+        Ok((sum, need))
     }
 
-    async fn in_force(&self, now: Micros) -> Result<(Version, InForce), CatalogsError> {
+    /// What any new hold needs of a plan, whatever it is for, by the catalog in force.
+    async fn need(&self) -> Result<Option<Need>, Status> {
+        let version = match self.clock_seen.load(Ordering::Relaxed) {
+            0 => self.catalog_now().await?.map(|(version, _)| version),
+            now => self.catalog_at(now).await?,
+        };
+        Ok(version.and_then(|version| Need::of(&version.catalog, &[])))
+    }
+
+    /// The catalog in force by Redis' clock, and that; none if there is none.
+    pub async fn catalog_now(&self) -> Result<Option<(Version, Micros)>, Status> {
+        if self.catalogs.newest() == 0 {
+            return Ok(None);
+        }
+        let now = self.holds.now(0).await;
+        let now = now.map_err(|error| status::failed(&error.into()))?;
+        let version = self.catalog_at(now).await?;
+        Ok(version.map(|version| (version, now)))
+    }
+
+    async fn catalog_at(&self, now: Micros) -> Result<Option<Version>, Status> {
+        match self.catalogs.at(now).await {
+            Ok(version) => Ok(Some(version)),
+            Err(CatalogsError::NotYet(_)) => Ok(None),
+            Err(error) => Err(status::catalog_failed(error)),
+        }
+    }
+
+    async fn in_force(&self, now: Micros) -> Result<(Version, (Micros, Micros)), CatalogsError> {
         let (version, until) = self.catalogs.in_force(now).await?;
         let from = version.head.effective_at;
         Ok((version, (from, until.unwrap_or(NEVER))))

@@ -11,7 +11,7 @@ use crate::{
         hold::{self, HoldState, Method},
         posting::LedgerAccount,
     },
-    holds::packed::Answer,
+    holds::packed::{self, Answer},
     ledger::{GrantRow, GrantStatus, HoldRow, TransferRow},
     proto,
 };
@@ -67,6 +67,17 @@ pub fn balance(answer: &Answer) -> Option<proto::Balance> {
         as_of: instant(answer.now),
         sequence: answer.sequence,
     })
+}
+
+/// What is left of a kind of grant.
+#[must_use]
+pub fn kind(kind: &packed::Kind) -> proto::KindBalance {
+    proto::KindBalance {
+        kind: grant_kind(kind.kind).into(),
+        granted: kind.granted.to_string(),
+        free: kind.free.to_string(),
+        held: kind.held.to_string(),
+    }
 }
 
 /// The account in an answer.

@@ -16,7 +16,9 @@ use holdbook::{
     },
     holds::{
         Body, Holds, HoldsError, Options, Reply, Settings,
-        operation::{Caller, GrantRequest, NEVER_IN_FORCE, Operation, Remembered, Replay, Verb},
+        operation::{
+            Caller, GrantRequest, NEVER_IN_FORCE, NewAccount, Operation, Remembered, Replay, Verb,
+        },
         packed::Answer,
     },
     ledger::{self, Ledger},
@@ -141,6 +143,7 @@ impl Rooms {
             caller: Caller::default(),
             remembered,
             loaded: Vec::new(),
+            step: Vec::new(),
             replay: None,
         };
         let (_, reply) = memory.run(operation).await?;
@@ -180,6 +183,7 @@ impl Rooms {
             overdraft_limit: None,
             credit_limit: None,
             max_open_holds: 0,
+            given: NewAccount::default(),
         };
         self.run(create).await.expect("an account");
         self.run(Self::top_up()).await.expect("a grant");
@@ -307,6 +311,7 @@ async fn a_call_on_a_server_that_may_have_gone_back_is_fenced_off() {
         caller: Caller::default(),
         remembered: None,
         loaded: Vec::new(),
+        step: Vec::new(),
         replay: None,
     };
     rooms.holds.run(read()).await.expect("it is open");
@@ -358,6 +363,7 @@ async fn a_recovery_dies_between_replays_and_callers() {
         caller: Caller::default(),
         remembered: Some(rooms.never_seen()),
         loaded: Vec::new(),
+        step: Vec::new(),
         replay: Some(Box::new(Replay {
             instant: LONG_AFTER,
             ..Replay::default()
@@ -430,6 +436,7 @@ async fn the_end_of_a_lost_hold_is_booked_once() {
             caller: Caller::default(),
             remembered: Some(rooms.never_seen()),
             loaded: Vec::new(),
+            step: Vec::new(),
             replay: Some(Box::default()),
         };
         let (_, reply) = rooms.memory().run(reserve).await.expect("an answer");
@@ -458,6 +465,7 @@ async fn the_end_of_a_lost_hold_is_booked_once() {
             caller: Caller::default(),
             remembered: None,
             loaded: Vec::new(),
+            step: Vec::new(),
             replay: None,
         };
         let (_, reply) = rooms.memory().run(commit).await.expect("an answer");
@@ -506,6 +514,7 @@ async fn what_the_ledger_said_before_a_recovery_does_not_count_after_it() {
             caller: Caller::default(),
             remembered: Some(before.clone()),
             loaded: Vec::new(),
+            step: Vec::new(),
             replay: None,
         };
         let answer = rooms.holds.run(late).await.expect("Redis answers").body;

@@ -111,6 +111,8 @@ async fn read_ledger(stack: &Stack) -> Vec<u8> {
         spent: &found.spent,
         created: &found.created,
         closed: &found.closed,
+        plan: &found.plan,
+        record: &found.record,
         holds: &found.holds,
     };
     load::pack((cursor.epoch, cursor.n), Some(stored)).expect("packed forms")
@@ -127,6 +129,7 @@ async fn run(stack: &Stack, verb: Verb, loaded: Vec<u8>) -> Body {
         caller: Caller::default(),
         remembered: None,
         loaded,
+        step: Vec::new(),
         replay: None,
     };
     let reply = stack.service.holds().run(operation).await;

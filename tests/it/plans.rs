@@ -7,13 +7,12 @@ mod histories;
 mod proration;
 mod rank;
 mod refusals;
-mod rhythm;
 mod scriptkit;
 mod studio;
 mod video;
 
 use holdbook::{
-    domain::{account::Micros, credits::Credits},
+    domain::{account::Micros, credits::Credits, plan::Gives},
     plans::{
         Bill, Command, Done, Effect, Grant, Outcome, PaidBy, Rollover, Subscribe, Subscription,
         Terms, Trial, What, act, subscribe,
@@ -79,6 +78,8 @@ fn terms(name: &str, plan: &str, paid_by: PaidBy) -> Terms {
         }),
         refund_within: offered.refund_within,
         retention: offered.retention,
+        gives: Gives::default(),
+        debt_after: <(Credits, Credits)>::default(),
     }
 }
 
@@ -104,7 +105,7 @@ struct Story {
 
 impl Story {
     fn begin(wish: &Subscribe, now: Micros) -> Self {
-        let Outcome { after, effects, .. } = subscribe(None, wish, now).expect("a subscription");
+        let Outcome { after, effects, .. } = subscribe(wish, now).expect("a subscription");
         let mut story = Self {
             it: after,
             account: Account::default(),

@@ -429,6 +429,7 @@ async fn a_replay_does_not_bring_an_ended_hold_back() {
         caller: operation::Caller::default(),
         remembered: None,
         loaded: Vec::new(),
+        step: Vec::new(),
         replay: Some(Box::default()),
     };
     let (_, reply) = stack

@@ -33,6 +33,17 @@ STATUS = {
     "INVALID": (grpc.StatusCode.INVALID_ARGUMENT, 400),
     "ETAG_MISMATCH": (grpc.StatusCode.ABORTED, 409),
     "CATALOG_NOT_FOUND": (grpc.StatusCode.NOT_FOUND, 404),
+    "PLAN_INACTIVE": (grpc.StatusCode.FAILED_PRECONDITION, 403),
+    "FEATURE_NOT_IN_PLAN": (grpc.StatusCode.FAILED_PRECONDITION, 403),
+    "DURATION_LIMIT": (grpc.StatusCode.FAILED_PRECONDITION, 403),
+    "RESOLUTION_LIMIT": (grpc.StatusCode.FAILED_PRECONDITION, 403),
+    "SUBSCRIPTION_ACTIVE": (grpc.StatusCode.FAILED_PRECONDITION, 403),
+    "SUBSCRIPTION_NOT_FOUND": (grpc.StatusCode.NOT_FOUND, 404),
+    "SUBSCRIPTION_ENDED": (grpc.StatusCode.FAILED_PRECONDITION, 409),
+    "SUBSCRIPTION_CANCELLED": (grpc.StatusCode.FAILED_PRECONDITION, 409),
+    "PLAN_UNAVAILABLE": (grpc.StatusCode.FAILED_PRECONDITION, 409),
+    "PAYMENT_OUTSTANDING": (grpc.StatusCode.FAILED_PRECONDITION, 409),
+    "PAYMENT_NOT_DUE": (grpc.StatusCode.FAILED_PRECONDITION, 409),
 }
 # No caller can bring these about: they need an event in quarantine, a store that fails, or a defect.
 NOT_BY_CALLS = {"ACCOUNT_FROZEN", "BACKPRESSURE", "PARTITION_RECOVERING", "STORE_UNAVAILABLE", "BUG"}
@@ -108,6 +119,7 @@ class Api(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor, g
         self.accounts = stubs.account_rpc.AccountServiceStub(self.channel)
         self.grants = stubs.grant_rpc.GrantServiceStub(self.channel)
         self.prices = stubs.pricing_rpc.PricingServiceStub(self.channel)
+        self.plans = stubs.subscription_rpc.SubscriptionServiceStub(self.channel)
         self.clock = stubs.test_clock_rpc.TestClockServiceStub(self.channel)
         self.bench = stubs.bench_rpc.BenchServiceStub(self.channel)
 

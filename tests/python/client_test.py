@@ -13,7 +13,7 @@ import traceback
 
 import stubs
 from api import NOT_BY_CALLS, STATUS, Api
-from tour import accounts, charge, commit, expire, extend, grants, ledger, prices, refund, release, reserve, server
+from tour import accounts, charge, commit, expire, extend, grants, ledger, plans, prices, refund, release, reserve, server
 
 CHAPTERS = [
     server.health,
@@ -41,6 +41,8 @@ CHAPTERS = [
     refund.refund,
     prices.apply,
     prices.quote,
+    plans.subscribe,
+    plans.end,
     ledger.list_holds,
     ledger.list_transfers,
     accounts.suspend,

@@ -39,6 +39,7 @@ metering = _messages["metering"]
 account = _messages["account"]
 grant = _messages["grant"]
 pricing = _messages["pricing"]
+subscription = _messages["subscription"]
 test_clock = _messages["test_clock"]
 bench = _messages["bench"]
 
@@ -46,6 +47,7 @@ metering_rpc = importlib.import_module("holdbook.v1.metering_pb2_grpc")
 account_rpc = importlib.import_module("holdbook.v1.account_pb2_grpc")
 grant_rpc = importlib.import_module("holdbook.v1.grant_pb2_grpc")
 pricing_rpc = importlib.import_module("holdbook.v1.pricing_pb2_grpc")
+subscription_rpc = importlib.import_module("holdbook.v1.subscription_pb2_grpc")
 test_clock_rpc = importlib.import_module("holdbook.v1.test_clock_pb2_grpc")
 bench_rpc = importlib.import_module("holdbook.v1.bench_pb2_grpc")
 

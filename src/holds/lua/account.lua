@@ -1,7 +1,7 @@
 -- Finding what an operation is about, and answering. Creating, changing, freezing, closing and reading an account.
 
 local ANSWER = '>BBi7i7i7i7i7i7i7BBi7i7I4I4I4i7i7si7i7I2c0I2c0c0'
-local OK, REFUSED, NO_ACCOUNT, ASK_LEDGER, LOAD = 0, 1, 2, 3, 5
+local OK, REFUSED, NO_ACCOUNT, ASK_LEDGER, LOAD, RENEW, BEYOND_PLAN, WITH_KINDS = 0, 1, 2, 3, 5, 6, 7, 8
 
 local function answer(A, status, replayed, reasons, x, y, hold, outcome, named)
   return pack(ANSWER, status, replayed and 1 or 0, A.free, A.held, A.debt, A.pending, A.promised, A.clock, A.seq, A.state, A.frozen,
@@ -42,6 +42,10 @@ local function done(E, hold, outcome)
   return answer(E.A, OK, false, '', 0, 0, hold and pack_hold(hold) or '', outcome, E.named)
 end
 
+local remember, find_account
+
+do -- a function has at most 200 locals, and the program is one
+
 -- What the ledger has of an account that is not here, or only of an older era: its state, its open holds and what stands beside
 -- them. It counts if it was read in this era, and not before the ledger had all of every account that was dropped since. Answers the
 -- account, false if the ledger has none, nil if it must be read (again).
@@ -66,21 +70,22 @@ local function load_account(op)
     h.dirty, h.cold, h.packed = true, true, nil
     A.holds[id] = h
   end
+  A.packed_plan, A.packed_record = take('>I2c0I2c0', op.load, at)
   A.packed_spent, A.dirty, A.fresh, A.reindexed = spent, true, true, true
   return A
 end
 
-local function remember(key, A)
+function remember(key, A)
   accounts[key] = A
   if A then order[#order + 1] = A end
   return A
 end
 
 -- The account, and the hold if it is open, in one read. False: there is none; nil: the ledger must be read.
-local function find_account(op)
+function find_account(op)
   local A, field = accounts[op.key], op.dkey and 'h:' .. op.id or 's'
   if A == nil then
-    local got = call('HMGET', op.key, 's', 'e', field)
+    local got = call('HMGET', op.key, 's', 'e', field, 'l')
     if got[2] ~= ERA then
       A = load_account(op)
       if A == nil then return nil end
@@ -88,12 +93,15 @@ local function find_account(op)
       return remember(op.key, A)
     end
     A = remember(op.key, read_account(op.key, got[1]))
+    if got[4] then A.packed_plan = got[4] end
     if op.dkey then A.holds[op.id] = got[3] and read_hold(got[3], op.id) or false end
   elseif A and op.dkey and A.holds[op.id] == nil then
     local raw = not A.fresh and call('HGET', op.key, field)
     A.holds[op.id] = raw and read_hold(raw, op.id) or false
   end
   return A
+end
+
 end
 
 -- The newest hold of an id: open, or ended and remembered, or as the ledger had it.
@@ -153,19 +161,35 @@ local function emit_terms(E, outcome)
   emit(E, outcome, pack('>BBi7i7I4I4i7', A.state, A.frozen, A.overdraft, A.credit, A.max_open, A.etag, A.created))
 end
 
+do -- a function has at most 200 locals, and the program is one
+
+-- A gift for a new account, if the catalog has one.
+local function welcome(op, A, amount, expires)
+  local E = begin(A, V_GRANT, '~welcome', A.clock, op)
+  local g = new_grant(A, amount, { id = '~welcome', kind = 1, phase = STARTED, priority = 5, start = A.clock, expires = expires })
+  put(E, ISSUE, g, amount)
+  emit(E, pack_outcome('', E.moves, A.clock, expires), terms(g))
+end
+
+-- What is not sent comes from the catalog: how far the account may go into debt, and a gift.
 verbs[V_CREATE] = function(op)
-  local overdraft, credit, max_open = take('>i7i7I4', op.raw, op.at)
-  local sent, A = sub(op.raw, op.at), find_account(op)
+  local sent, own_overdraft, own_credit, gift, expires = take('>I2c0i7i7i7i7', op.raw, op.at)
+  local overdraft, credit, max_open = take('>i7i7I4', sent)
+  local A = find_account(op)
   if A == nil then return pack('>B', LOAD) end
   if A then
-    apply_due(A)
+    apply_due(A, op)
+    if renewal_due(A) then return renew(A) end
     local recorded = A.sent or call('HGET', A.key, 'c')
     if recorded ~= sent then return refuse(A, ID_REUSED, 0, 0, nil, pack_outcome(recorded, '')) end
     return repeated(A, nil, pack_outcome(sent, ''))
   end
-  A = remember(op.key, new_account(op.key, max(overdraft, 0), max(credit, 0), max_open, sent))
+  if overdraft < 0 then overdraft = own_overdraft end
+  if credit < 0 then credit = min(own_credit, overdraft) end
+  A = remember(op.key, new_account(op.key, overdraft, credit, max_open, sent))
   local E, outcome = begin(A, V_CREATE, '', A.clock, op), pack_outcome(sent, '')
   emit_terms(E, outcome)
+  if gift > 0 then welcome(op, A, gift, expires) end
   return done(E, nil, outcome)
 end
 
@@ -199,9 +223,12 @@ local function set_frozen(verb, frozen)
 end
 verbs[V_FREEZE], verbs[V_UNFREEZE] = set_frozen(V_FREEZE, 1), set_frozen(V_UNFREEZE, 0)
 
+end
+
 -- C2.
 verbs[V_CLOSE] = function(op, A)
   if A.state == CLOSED then return repeated(A, nil, A.closing or call('HGET', A.key, 'z')) end
+  if plan_of(A) and A.plan.active then return refuse(A, SUBSCRIPTION_ACTIVE) end
   local E, lapsed = begin(A, V_CLOSE, '', A.clock, op), A.pending
   for _, g in ipairs(A.grants) do
     if g.phase == PENDING then g.free = 0 end
@@ -215,6 +242,19 @@ verbs[V_CLOSE] = function(op, A)
 end
 
 verbs[V_READ] = function(_, A) return answer(A, OK, false, '', 0, 0, '', '', '') end
+
+-- The same with the started grants that have not ended: kind, made with, free, pinned. Not added up: what spent ones were made with
+-- passes 2^53 (A2).
+verbs[V_BALANCE] = function(_, A)
+  local parts = {}
+  for _, list in ipairs({ A.grants, spent_grants(A) }) do
+    for _, g in ipairs(list) do
+      if g.phase == STARTED then parts[#parts + 1] = pack('>Bi7i7i7', g.kind, g.amount, g.free, g.pinned) end
+    end
+  end
+  parts = concat(parts)
+  return pack('>BI2c0', WITH_KINDS, #parts, parts) .. answer(A, OK, false, '', 0, 0, '', '', '')
+end
 
 verbs[V_HOLD] = function(op, A)
   local h, nos = find_hold(A, op), {}

@@ -7,19 +7,19 @@ do -- a function has at most 200 locals, and the program is one
 local HOLD_KEYS, GRANT_KEYS, ACCOUNT_KEYS = 3, 2, 1
 
 local function keys_of(verb)
-  if verb >= V_RESERVE and verb ~= V_READ then return HOLD_KEYS end
+  if verb >= V_RESERVE and verb ~= V_READ and verb < V_PLAN then return HOLD_KEYS end
   return (verb == V_GRANT or verb == V_REVOKE) and GRANT_KEYS or ACCOUNT_KEYS
 end
 
 -- Into the one table that all operations of a batch use in turn: nothing holds on to it.
 function read_op(op, raw, place)
-  local verb, actor, trace, load, at = take('>BssI4c0', raw)
+  local verb, actor, trace, load, step, at = take('>BssI4c0I4c0', raw)
   local amount, instant, created, before, made, id, asked, prior, prior_outcome
   if REPLAYS then amount, instant, created, before, made, at = take('>i7i7i7i7I2c0', raw, at) end
   local count = keys_of(verb)
   if count > ACCOUNT_KEYS then id, asked, prior, prior_outcome, at = take('>sBI2c0I2c0', raw, at) end
   local holds = count == HOLD_KEYS
-  op.raw, op.at, op.key, op.verb, op.actor, op.trace, op.load, op.id = raw, at, KEYS[place], verb, actor, trace, load, id
+  op.raw, op.at, op.key, op.verb, op.actor, op.trace, op.load, op.step, op.id = raw, at, KEYS[place], verb, actor, trace, load, step, id
   op.asked, op.prior, op.prior_outcome = asked, prior, prior_outcome
   op.dkey, op.pkey, op.gkey = holds and KEYS[place + 1], holds and KEYS[place + 2], count == GRANT_KEYS and KEYS[place + 1]
   if REPLAYS then op.amount, op.instant, op.created, op.before, op.made = amount, instant, created, before, made end
@@ -30,9 +30,9 @@ end
 
 -- New credits and new holds stop at the soft bound of the ledger's backlog, everything at the hard one.
 local function too_far_behind(verb, backlog)
-  if REPLAYS or verb == V_READ or verb == V_HOLD or verb == V_FREEZE or verb == V_UNFREEZE then return false end
+  if REPLAYS or verb == V_READ or verb == V_BALANCE or verb == V_HOLD or verb == V_FREEZE or verb == V_UNFREEZE then return false end
   if backlog >= BACKLOG_HARD then return true end
-  local waits = verb == V_RESERVE or verb == V_CHARGE or verb == V_GRANT or verb == V_CREATE
+  local waits = verb == V_RESERVE or verb == V_CHARGE or verb == V_GRANT or verb == V_CREATE or verb == V_PLAN
   return waits and backlog >= BACKLOG_SOFT
 end
 
@@ -72,8 +72,9 @@ local function decide(op, backlog)
   if not A then return pack('>B', A == nil and LOAD or NO_ACCOUNT) end
   local h = op.dkey and A.holds[op.id]
   if h then h.dkey, h.pkey = op.dkey, op.pkey end
-  apply_due(A)
+  apply_due(A, op)
   if A.dirty then retire_grants(A) end
+  if renewal_due(A) then return renew(A) end
   local reply = (REPLAYS and replays[op.verb] or verbs[op.verb])(op, A)
   if A.dirty then retire_grants(A) end
   return reply
@@ -101,12 +102,20 @@ local function write_hold(A, h)
   if h.state ~= OPEN and h.totals then call('PEXPIRE', h.pkey, KEEP_MS) end
 end
 
+local function add_plan(A, add)
+  if A.packed_plan ~= '' then
+    add('l', A.packed_plan)
+    add('b', A.packed_record)
+  end
+end
+
 -- The fields of its hash, in one call.
 local function write_all_fields(A)
   local list, size = { 's', A.packed }, 2
   local function add(name, value) list[size + 1], list[size + 2], size = name, value, size + 2 end
   if A.fresh then add('e', ERA) end
   if A.packed_spent then add('x', A.packed_spent) end
+  if A.plan_changed or A.fresh then add_plan(A, add) end
   if A.sent then add('c', A.sent) end
   if A.closing then add('z', A.closing) end
   for _, h in pairs(A.holds) do
@@ -119,7 +128,7 @@ end
 -- The same for what is usual: an account that was there, and one hold.
 local function write_fields(A)
   local id, h = next(A.holds)
-  if not id or next(A.holds, id) or A.fresh or A.packed_spent or A.sent or A.closing then return write_all_fields(A) end
+  if not id or next(A.holds, id) or A.fresh or A.packed_spent or A.plan_changed or A.sent or A.closing then return write_all_fields(A) end
   if not h or not h.dirty or h.state ~= OPEN then return call('HSET', A.key, 's', A.packed) end
   call('HSET', A.key, 's', A.packed, 'h:' .. id, pack_hold(h))
 end
@@ -145,12 +154,12 @@ end
 end
 
 -- Nothing is decided here, and nothing can fail but Redis itself. XADD goes first.
-local function write_batch(next_n, changed, images, spent)
+local function write_batch(next_n, changed, images, spent, plans)
   local place = ARGV[1] .. '-' .. next_n
-  if spent == '' then
+  if spent == '' and plans == '' then
     call('XADD', KEYS[2], place, 'e', concat(events), 'a', images)
   else
-    call('XADD', KEYS[2], place, 'e', concat(events), 'a', images, 'x', spent)
+    call('XADD', KEYS[2], place, 'e', concat(events), 'a', images, 'x', spent, 'p', plans)
   end
   for i = 1, #changed do write_account(changed[i]) end
   call('HSET', KEYS[1], 'n', next_n)
@@ -183,13 +192,14 @@ local function run()
   end
   if #wanted > 0 then return { 'KEYS', wanted } end
 
-  local changed, images, spent = {}, {}, {}
+  local changed, images, spent, plans = {}, {}, {}, {}
   for _, A in ipairs(order) do
     if A.dirty then
       changed[#changed + 1] = A
       images[#images + 1] = prepare(A)
       images[#images + 1] = A.packed
       if A.spent_changed then spent[#spent + 1] = pack('>sI2c0', A.id, #A.packed_spent, A.packed_spent) end
+      if A.plan_changed then plans[#plans + 1] = pack('>sI2c0I2c0', A.id, #A.packed_plan, A.packed_plan, #A.packed_record, A.packed_record) end
     end
   end
   local head = { 'OK', ARGV[1], n, ledger_n, replies }
@@ -198,7 +208,7 @@ local function run()
   head[3] = n + 1
 
   -- ================= From here on nothing is decided. =================
-  local written, why = pcall(write_batch, next_n, changed, concat(images), concat(spent))
+  local written, why = pcall(write_batch, next_n, changed, concat(images), concat(spent), concat(plans))
   if not written then
     -- Half-written: a recovery discards it. Where this is refused as well, the next entry is, which has the same number.
     pcall(call, 'HSET', KEYS[1], 'open', '0')

@@ -159,12 +159,12 @@ end
 
 -- H13.
 verbs[V_CHARGE] = function(op, A)
-  local sent = take('>I2c0', op.raw, op.at)
+  local sent, need = take('>I2c0I2c0', op.raw, op.at)
   local old, same = known_hold(A, op, sent)
   if same then return same end
   local _, amount = take('>Bi7', sent)
-  local reasons = limits(A, amount, false)
-  if reasons then return refuse_limits(A, reasons, amount) end
+  local reasons, slots = limits(A, amount, false, need)
+  if reasons then return refuse_limits(A, reasons, amount, slots) end
   return charge_now(op, A, sent, amount, old)
 end
 

@@ -1,20 +1,7 @@
 -- What time has made due on an account, in order (T2): by instant; at one instant grants end, then start, then holds end; then by creation.
 
-local function new_grant(A, g)
-  g.no, g.pinned, A.next_no = A.next_no, 0, A.next_no + 1
-  insert_grant(A.grants, g)
-  reindex(A, g.phase == PENDING and g.start or g.expires)
-  return g
-end
-
--- A grant's terms in an event: `amount` is what it was made with.
-local function terms(g, amount, provider, reference)
-  local flags = (g.non_refundable and 1 or 0) + (g.roll_for and 2 or 0) + (g.phase == STARTED and 4 or 0)
-  return pack('>I4sBBI2i7i7i7', g.no, g.id, g.kind, flags, g.priority, amount, g.start, g.expires)
-    .. (g.roll_for and pack('>i7i7', g.roll_for, g.room) or '') .. pack('>ss', provider or '', reference or '')
-end
-
 local apply_due
+local plan_of, turn_of, take_turn, renew, renewal_due, beyond_plan -- in plan.lua
 
 do -- the names in it are nobody else's
 
@@ -38,11 +25,11 @@ local function expire_grant(A, g)
   if g.free + g.pinned == 0 then return end
   local E, roll, made = begin(A, V_GRANT_EXPIRED, g.id, g.expires), nil, ''
   if g.roll_for then
-    roll = new_grant(A, { kind = 2, phase = STARTED, priority = 9, start = g.expires, expires = g.expires + g.roll_for, free = 0,
-      id = '~rollover:' .. g.id })
     local kept = g.room < 0 and g.free or min(g.free, g.room)
+    roll = new_grant(A, kept, { kind = 2, phase = STARTED, priority = 9, start = g.expires, expires = min(NEVER, g.expires + g.roll_for),
+      id = '~rollover:' .. g.id })
     g.roll_no = roll.no
-    made = terms(roll, kept)
+    made = terms(roll)
     put(E, ROLL, g, kept, roll)
     if g.room >= 0 then g.room = g.room - kept end
   end
@@ -95,26 +82,34 @@ local function next_grant(A)
   return found, at, class
 end
 
--- A.indexed is never after what is next due, so one comparison answers for most calls.
-function apply_due(A)
+-- A.indexed is never after what is next due, so one comparison answers for most calls. A renewal that is due is worked out by the
+-- service: nothing of its instant, or after it, happens before it comes, so nobody sees a cycle ended and the next not begun.
+function apply_due(A, op)
   if A.indexed == 0 or A.clock < A.indexed then return end
-  local holds, place = {}, 1
+  local holds, place, plan = {}, 1, plan_of(A)
   if A.next_hold > 0 and A.next_hold <= A.clock then holds = due_holds(A) end
+  local step = renewal_due(A) and turn_of(A, op, 1)
   while true do
     local g, at, class = next_grant(A)
     local h = holds[place]
-    if g and at <= A.clock and (not h or at <= h.expires) then
+    local turn = step and step.at or plan and plan.due or NEVER
+    if g and at <= A.clock and (not h or at <= h.expires) and (at < turn or (step and at == turn)) then
       if class == 1 then expire_grant(A, g) else start_grant(A, g) end
-    elseif h then
+    elseif h and h.expires < turn then
       expire_hold(A, h)
       place = place + 1
+    elseif step then
+      if not take_turn(A, step) then step, plan = nil, plan_of(A) end
     else
       break
     end
   end
   local _, at = next_grant(A)
+  if holds[place] then A.next_hold = holds[place].expires end
   if A.next_hold > 0 then at = min(at, A.next_hold) end
-  A.indexed, A.reindexed, A.dirty = at < NEVER and at or 0, true, true
+  if plan then at = min(at, plan.due) end
+  at = at < NEVER and at or 0
+  if at ~= A.indexed then A.indexed, A.reindexed, A.dirty = at, true, true end
 end
 
 end

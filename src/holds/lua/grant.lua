@@ -55,10 +55,10 @@ verbs[V_GRANT] = function(op, A)
   if resource then return refuse(A, CAPACITY_LIMIT, resource) end
 
   local E = begin(A, V_GRANT, op.id, A.clock, op)
-  local g = new_grant(A, { id = op.id, kind = kind, phase = start > A.clock and PENDING or STARTED, priority = priority, start = start,
-    expires = expires, free = 0, non_refundable = flags % 2 == 1 })
+  local g = new_grant(A, amount, { id = op.id, kind = kind, phase = start > A.clock and PENDING or STARTED, priority = priority, start = start,
+    expires = expires, non_refundable = flags % 2 == 1 })
   if roll_for > 0 then g.roll_for, g.room, g.roll_no = roll_for, roll_cap, 0 end
-  local made = terms(g, amount, provider, reference)
+  local made = terms(g, provider, reference)
   name(E, g)
   if g.phase == PENDING then
     g.free, A.pending = amount, A.pending + amount

@@ -75,8 +75,12 @@ local function grant_by_no(A, no)
   end
 end
 
+local return_pin, sources, burn, return_all
+
+do -- a function has at most 200 locals, and the program is one
+
 -- G3, G6: where a pin goes that comes back.
-local function return_pin(E, g, x)
+function return_pin(E, g, x)
   if g.phase == STARTED then return put(E, RETURN, g, x) end
   if g.phase == REVOKED then return put(E, RETURN_ISSUED, g, x) end
   local roll = g.roll_for and grant_by_no(E.A, g.roll_no)
@@ -90,7 +94,7 @@ local function return_pin(E, g, x)
 end
 
 -- H6: the order in which a hold's sources burn: its pins of ended grants first.
-local function sources(A, h)
+function sources(A, h)
   local mine, list = {}, {}
   for _, pin in ipairs(h.pins) do mine[pin.no] = pin.amount end
   local grants = A.grants
@@ -106,7 +110,7 @@ local function sources(A, h)
 end
 
 -- Burns x over pins and free credits together; what is left of each pin stays in the list. Answers what own pins paid and the unpaid rest.
-local function burn(E, h, list, x)
+function burn(E, h, list, x)
   local own = 0
   for i = 1, #list do
     if x == 0 then break end
@@ -123,7 +127,7 @@ local function burn(E, h, list, x)
 end
 
 -- What is left of the pins comes back in burn order.
-local function return_all(E, h, list)
+function return_all(E, h, list)
   local left = {}
   for _, source in ipairs(list) do left[source.g] = source.pin end
   for _, g in ipairs(E.A.grants) do
@@ -135,6 +139,8 @@ local function return_all(E, h, list)
   end
 end
 
+end
+
 local function end_hold(A, h, state, at)
   A.open, A.promised = A.open - 1, A.promised - h.promise
   h.state, h.ended, h.pins, h.promise, h.was_open = state, at, {}, 0, true
@@ -142,4 +148,19 @@ end
 
 local function reindex(A, instant)
   if instant < NEVER and (A.indexed == 0 or instant < A.indexed) then A.indexed, A.reindexed = instant, true end
+end
+
+-- `amount` is what it was made with.
+local function new_grant(A, amount, g)
+  g.no, g.amount, g.free, g.pinned, A.next_no = A.next_no, amount, 0, 0, A.next_no + 1
+  insert_grant(A.grants, g)
+  reindex(A, g.phase == PENDING and g.start or g.expires)
+  return g
+end
+
+-- A grant's terms in an event.
+local function terms(g, provider, reference)
+  local flags = (g.non_refundable and 1 or 0) + (g.roll_for and 2 or 0) + (g.phase == STARTED and 4 or 0)
+  return pack('>I4sBBI2i7i7i7', g.no, g.id, g.kind, flags, g.priority, g.amount, g.start, g.expires)
+    .. (g.roll_for and pack('>i7i7', g.roll_for, g.room) or '') .. pack('>ss', provider or '', reference or '')
 end

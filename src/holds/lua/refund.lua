@@ -72,9 +72,9 @@ verbs[V_REFUND] = function(op, A)
     put(E, REFUND, target.g, target.amount)
   end
   if where.orphan > 0 then
-    local g = new_grant(A, { kind = 5, phase = STARTED, priority = 100, start = A.clock, expires = A.clock + REFUND_TTL, free = 0,
+    local g = new_grant(A, where.orphan, { kind = 5, phase = STARTED, priority = 100, start = A.clock, expires = A.clock + REFUND_TTL,
       id = '~refund:' .. string.format('%.0f', E.seq) })
-    made = terms(g, where.orphan)
+    made = terms(g)
     put(E, REFUND, g, where.orphan)
   end
   settle(E)

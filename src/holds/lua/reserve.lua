@@ -1,26 +1,40 @@
 -- Setting credits aside, and adding to what is set aside.
 
+local limits
+
+do -- a function has at most 200 locals, and the program is one
+
 -- D2: how far `amount` is from what a reserve may take; more than 0 is too much. By subtraction: free and credit limit together
 -- can pass 2^53 (A2).
 local function short_by(A, amount)
   return amount - A.free - max(0, A.credit - A.debt - A.promised)
 end
 
--- All that refuses, in order; the first is the status.
-local function limits(A, amount, slot)
-  local reasons, state = '', barred(A)
+-- All that refuses, in order; the first is the status. Second, how many open holds there may be; 0: any number.
+function limits(A, amount, slot, need)
+  local reasons, state, slots = '', barred(A), A.max_open
   if state then reasons = string.char(state) end
-  if slot and A.max_open > 0 and A.open >= A.max_open then reasons = reasons .. string.char(CONCURRENCY_LIMIT) end
+  if need ~= '' or A.packed_plan ~= '' then
+    local beyond, of_plan = beyond_plan(A, need)
+    reasons = reasons .. beyond
+    if slots == 0 or (of_plan > 0 and of_plan < slots) then slots = of_plan end
+  end
+  if slot and slots > 0 and A.open >= slots then reasons = reasons .. string.char(CONCURRENCY_LIMIT) end
   if A.debt > A.credit then
     reasons = reasons .. string.char(IN_DEBT)
   elseif short_by(A, amount) > 0 then
     reasons = reasons .. string.char(INSUFFICIENT_CREDITS)
   end
-  return reasons ~= '' and reasons
+  return reasons ~= '' and reasons, slots
 end
 
-local function refuse_limits(A, reasons, amount)
-  return answer(A, REFUSED, false, reasons, amount, 0, '', '', '')
+end
+
+-- With what the program reads of the account's plan before it, if one holds.
+local function refuse_limits(A, reasons, amount, slots)
+  local refused = answer(A, REFUSED, false, reasons, amount, slots, '', '', '')
+  local plan = plan_of(A)
+  return plan and plan.active and pack('>BI2c0', BEYOND_PLAN, #A.packed_plan, A.packed_plan) .. refused or refused
 end
 
 -- H1: what each grant gives, in burn order, and the rest: the promise.
@@ -95,10 +109,13 @@ verbs[V_RESERVE] = function(op, A)
   local life, validate, sent, at = take('>i7BI2c0', op.raw, op.at)
   local old, same = known_hold(A, op, sent)
   if same then return same end
-  if made_by_usage(sent) and not is_priced(A, op.raw, at) then return refuse(A, INVALID) end
+  if made_by_usage(sent) then
+    if not is_priced(A, op.raw, at) then return refuse(A, INVALID) end
+    at = at + 14
+  end
   local _, amount = take('>Bi7', sent)
-  local reasons = limits(A, amount, true)
-  if reasons then return refuse_limits(A, reasons, amount) end
+  local reasons, slots = limits(A, amount, true, take('>I2c0', op.raw, at))
+  if reasons then return refuse_limits(A, reasons, amount, slots) end
   local first, promise = plan(A, amount)
 
   local E = validate == 0 and begin(A, V_RESERVE, op.id, A.clock, op) or { seq = A.seq + 1, named = '', moves = '' }
@@ -140,7 +157,7 @@ end
 
 -- H4. amount -1: adds nothing.
 verbs[V_EXTEND] = function(op, A)
-  local extend_id, sent = take('>sI2c0', op.raw, op.at)
+  local extend_id, sent, need = take('>sI2c0I2c0', op.raw, op.at)
   local h = find_hold(A, op)
   if not h then return unknown(A, op) end
   local field = 'e:' .. extend_id
@@ -156,7 +173,8 @@ verbs[V_EXTEND] = function(op, A)
   if A.clock + ttl - h.created > MAX_LIFETIME then return refuse(A, INVALID, A.clock + ttl - h.created, MAX_LIFETIME, h) end
   -- A2: a hold sets aside no more than the greatest amount, so that its pins and promise add up exactly.
   if amount - (MAX_CREDITS - sum(h.pins) - h.promise) > 0 then return refuse(A, CAPACITY_LIMIT, 2, 0, h) end
-  local reasons = amount > 0 and limits(A, amount, false)
-  if reasons then return refuse_limits(A, reasons, amount) end
+  local reasons, slots = false, 0
+  if amount > 0 then reasons, slots = limits(A, amount, false, need) end
+  if reasons then return refuse_limits(A, reasons, amount, slots) end
   return prolong(op, A, h, sent, A.clock + ttl, max(amount, 0))
 end

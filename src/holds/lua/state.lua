@@ -1,8 +1,12 @@
 -- The packed forms of an account, its grants and its holds. Field names stand here and nowhere else.
 
+local insert_grant, read_grant, pack_grant, read_account, new_account, pack_account
+
+do -- a function has at most 200 locals, and the program is one
+
 local ACCOUNT = '>Bi7i7BBi7i7i7I4I4i7i7i7I4I4i7B'
 local PLAIN, ASKING = 1, 2 -- its first byte; behind the grants of an asking one stands until when it asks
-local GRANT = '>I4BBBI2i7i7i7i7s'
+local GRANT = '>I4BBBI2i7i7i7i7i7s'
 local ROLLOVER = '>i7i7I4'
 
 -- Redis sets a collating locale, so `<` on strings is not by bytes (G1).
@@ -22,30 +26,30 @@ local function burns_before(a, b)
   return before_by_bytes(a.id, b.id)
 end
 
-local function insert_grant(list, g)
+function insert_grant(list, g)
   local at = #list + 1
   while at > 1 and burns_before(g, list[at - 1]) do at = at - 1 end
   table.insert(list, at, g)
 end
 
 -- Tables are made with all their fields at once: one that grows field by field is made anew at every doubling.
-local function read_grant(raw, at)
-  local no, kind, phase, flags, priority, start, expires, free, pinned, id, after = take(GRANT, raw, at)
+function read_grant(raw, at)
+  local no, kind, phase, flags, priority, start, expires, amount, free, pinned, id, after = take(GRANT, raw, at)
   local g = { no = no, kind = kind, phase = phase, non_refundable = flags % 2 == 1, priority = priority, start = start,
-    expires = expires, free = free, pinned = pinned, id = id }
+    expires = expires, amount = amount, free = free, pinned = pinned, id = id }
   if flags >= 2 then g.roll_for, g.room, g.roll_no, after = take(ROLLOVER, raw, after) end
   return g, after
 end
 
-local function pack_grant(g)
+function pack_grant(g)
   local flags = (g.non_refundable and 1 or 0) + (g.roll_for and 2 or 0)
-  local raw = pack(GRANT, g.no, g.kind, g.phase, flags, g.priority, g.start, g.expires, g.free, g.pinned, g.id)
+  local raw = pack(GRANT, g.no, g.kind, g.phase, flags, g.priority, g.start, g.expires, g.amount, g.free, g.pinned, g.id)
   return g.roll_for and raw .. pack(ROLLOVER, g.roll_for, g.room, g.roll_no) or raw
 end
 
 -- next_hold: no open hold ends before it. indexed: this account's place in `due`, never after what is next due; 0 is none.
 -- ask_until: till then holds that ended in an older era may come again, and only the ledger knows them.
-local function read_account(key, raw)
+function read_account(key, raw)
   local form, seq, clock, state, frozen, debt, overdraft, credit, max_open, open, promised, next_hold, indexed, etag, next_no,
     created, count, at = take(ACCOUNT, raw)
   local grants, free, held, pending = {}, 0, 0, 0
@@ -58,16 +62,17 @@ local function read_account(key, raw)
   return { key = key, id = sub(key, #BASE + 3), seq = seq, stored_clock = clock, clock = max(clock, NOW), state = state,
     frozen = frozen, debt = debt, overdraft = overdraft, credit = credit, max_open = max_open, open = open, promised = promised,
     next_hold = next_hold, indexed = indexed, etag = etag, next_no = next_no, created = created, grants = grants, holds = {},
-    free = free, held = held, pending = pending, ask_until = form == ASKING and take('>i7', raw, at) or 0, dirty = false, packed = false }
+    free = free, held = held, pending = pending, ask_until = form == ASKING and take('>i7', raw, at) or 0, dirty = false, packed = false,
+    packed_plan = '' }
 end
 
-local function new_account(key, overdraft, credit, max_open, sent)
+function new_account(key, overdraft, credit, max_open, sent)
   return { key = key, id = sub(key, #BASE + 3), seq = 0, clock = NOW, state = ACTIVE, frozen = 0, debt = 0, overdraft = overdraft,
     credit = credit, max_open = max_open, open = 0, promised = 0, next_hold = 0, indexed = 0, etag = 1, next_no = 1, created = NOW,
-    grants = {}, holds = {}, free = 0, held = 0, pending = 0, ask_until = 0, fresh = true, sent = sent }
+    grants = {}, holds = {}, free = 0, held = 0, pending = 0, ask_until = 0, fresh = true, sent = sent, packed_plan = '' }
 end
 
-local function pack_account(A)
+function pack_account(A)
   local asks = A.ask_until >= A.clock
   local grants, count = A.grants, #A.grants
   local parts = { pack(ACCOUNT, asks and ASKING or PLAIN, A.seq, A.clock, A.state, A.frozen, A.debt, A.overdraft, A.credit, A.max_open, A.open,
@@ -75,6 +80,8 @@ local function pack_account(A)
   for i = 1, count do parts[i + 1] = pack_grant(grants[i]) end
   if asks then parts[#parts + 1] = pack('>i7', A.ask_until) end
   return concat(parts)
+end
+
 end
 
 -- Spent grants, latest last, beside the state because only refunds and names want them.
@@ -136,13 +143,17 @@ local function next_move(outcome, at)
   return kind, no, amount, to
 end
 
+local function has(flags, bit) return flags % (bit * 2) >= bit end
+
+local note_burn, read_hold, pack_hold
+
+do -- a function has at most 200 locals, and the program is one
+
 -- A hold without partial commits, extensions, promises or refunds needs no totals: its one outcome has them.
 local HOLD, TOTALS = '>BBi5i7i6i6I2c0', '>i7i7i7i7i7i7i7i7i7'
 local F_LATE, F_TOTALS, F_FIRST, F_COLD = 1, 2, 4, 8
 
-local function has(flags, bit) return flags % (bit * 2) >= bit end
-
-local function note_burn(h, no, amount)
+function note_burn(h, no, amount)
   for i, burn in ipairs(h.burns) do
     if burn.no == no then
       amount = amount + table.remove(h.burns, i).amount
@@ -172,7 +183,7 @@ local function tally(h)
   h.owed = h.overdrawn
 end
 
-local function read_hold(raw, id)
+function read_hold(raw, id)
   local state, flags, seq, created, life, ended, sent, at = take(HOLD, raw)
   local first
   first, at = read_amounts(raw, at)
@@ -192,7 +203,7 @@ local function read_hold(raw, id)
   return h
 end
 
-local function pack_hold(h)
+function pack_hold(h)
   if h.packed then return h.packed end
   local own_pins = h.state == OPEN and h.pins ~= h.first
   local flags = (h.late and F_LATE or 0) + (h.totals and F_TOTALS or 0) + (own_pins and F_FIRST or 0) + (h.cold and F_COLD or 0)
@@ -201,4 +212,6 @@ local function pack_hold(h)
     .. (h.totals and pack(TOTALS, h.charged, h.overdrawn, h.absorbed, h.released, h.refunded, h.promise, h.first_promise, h.owed,
       h.at_end) .. pack_amounts(h.burns) or '') .. h.outcome
   return h.packed
+end
+
 end

@@ -1,5 +1,7 @@
 //! An account's state, and the answer of an operation on it.
 
+use std::collections::BTreeMap;
+
 use super::{Outcome, credits, hold, kind, outcome, standing};
 use crate::{
     domain::{
@@ -8,7 +10,10 @@ use crate::{
         grant::GrantKind,
         hold::Hold,
     },
-    holds::wire::{Malformed, Reader},
+    holds::{
+        step::Limits,
+        wire::{Malformed, Reader},
+    },
 };
 
 /// A grant in an account's state.
@@ -81,6 +86,7 @@ pub fn state(bytes: &[u8]) -> Result<State, Malformed> {
     for _ in 0..r.byte()? {
         let (no, _kind, phase, flags) = (r.u32()?, r.byte()?, r.byte()?, r.byte()?);
         let (_priority, _start, _expires) = (r.uint(2)?, r.int(7)?, r.int(7)?);
+        let _amount = credits(&mut r)?;
         let (free, held, grant_id) = (credits(&mut r)?, credits(&mut r)?, r.text()?);
         if flags & 2 != 0 {
             let (_roll_for, _room, _roll_no) = (r.int(7)?, r.int(7)?, r.u32()?);
@@ -148,6 +154,10 @@ pub struct Answer {
     pub outcome: Option<Outcome>,
     /// The grants behind the numbers in it, as far as they are known.
     pub names: Vec<(u32, GrantKind, String)>,
+    /// What is left of each kind of grant, if that was asked for.
+    pub kinds: Vec<Kind>,
+    /// Of a refusal for what the account's plan does not give: the plan.
+    pub plan: Option<Limits>,
 }
 
 impl Answer {
@@ -215,5 +225,39 @@ pub fn answer(bytes: &[u8]) -> Result<Answer, Malformed> {
             Some(outcome(packed_outcome)?)
         },
         names,
+        kinds: Vec::new(),
+        plan: None,
     })
+}
+
+/// All started grants of a kind that have not ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kind {
+    /// The kind.
+    pub kind: GrantKind,
+    /// What they were made with.
+    pub granted: Credits,
+    /// Free in them.
+    pub free: Credits,
+    /// Pinned of them.
+    pub held: Credits,
+}
+
+/// Reads grants, and adds up those of each kind.
+pub fn kinds(bytes: &[u8]) -> Result<Vec<Kind>, Malformed> {
+    let mut r = Reader(bytes);
+    let mut kinds: BTreeMap<u8, Kind> = BTreeMap::new();
+    while !r.is_empty() {
+        let number = r.byte()?;
+        let sum = kinds.entry(number).or_insert(Kind {
+            kind: kind(number)?,
+            granted: Credits::ZERO,
+            free: Credits::ZERO,
+            held: Credits::ZERO,
+        });
+        sum.granted += credits(&mut r)?;
+        sum.free += credits(&mut r)?;
+        sum.held += credits(&mut r)?;
+    }
+    Ok(kinds.into_values().collect())
 }

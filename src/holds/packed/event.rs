@@ -7,6 +7,7 @@ use crate::{
         credits::Credits,
         event::{Event, Fact, HoldFact, Position},
         grant::{GrantTerms, Rollover},
+        subscription::SubscriptionStep,
     },
     holds::wire::{Malformed, Reader},
 };
@@ -61,6 +62,10 @@ fn hold_fact(r: &mut Reader, hold_id: &str) -> Result<HoldFact, Malformed> {
     })
 }
 
+fn subscription(json: &[u8]) -> Result<SubscriptionStep, Malformed> {
+    serde_json::from_slice(json).map_err(|error| Malformed(format!("a subscription: {error}")))
+}
+
 fn optional_grant(r: &mut Reader) -> Result<Option<GrantTerms>, Malformed> {
     if r.byte()? == 0 {
         Ok(None)
@@ -113,6 +118,7 @@ pub fn event(position: Position, raw: &[u8]) -> Result<Event, Malformed> {
         13 => Fact::Release(hold_fact(&mut r, &subject)?),
         14 => Fact::HoldExpired(hold_fact(&mut r, &subject)?),
         15 => Fact::Charge(hold_fact(&mut r, &subject)?),
+        19 => Fact::Subscription(Box::new(subscription(r.blob()?)?)),
         16 => Fact::Refund {
             hold: hold_fact(&mut r, &subject)?,
             grant: optional_grant(&mut r)?,

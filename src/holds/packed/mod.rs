@@ -7,7 +7,7 @@ mod event;
 mod hold;
 
 pub use self::{
-    account::{Answer, GrantBalance, HEAD_BYTES, State, answer, head, state},
+    account::{Answer, GrantBalance, HEAD_BYTES, Kind, State, answer, head, kinds, state},
     event::{event, event_account, event_outcome},
     hold::{commit, hold, pack_commit, pack_hold_request},
 };

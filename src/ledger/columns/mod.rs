@@ -5,6 +5,7 @@
 mod accounts;
 mod grants;
 mod holds;
+mod subscriptions;
 
 use tokio_postgres::{Error, Statement, Transaction, types::ToSql};
 
@@ -12,6 +13,7 @@ pub(super) use self::{
     accounts::{Accounts, Images},
     grants::{Closed, Grants, NewGrants},
     holds::{Holds, method_from_name},
+    subscriptions::{Bills, Subscriptions},
 };
 
 /// Runs a statement unless there is nothing to do.

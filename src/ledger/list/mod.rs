@@ -1,6 +1,7 @@
 //! Pages of an account's rows, for callers. The key of a page's last row leads to the next page, so that rows which come in
 //! between neither repeat nor hide others.
 
+mod bills;
 mod grants;
 mod holds;
 mod transfers;
@@ -9,6 +10,7 @@ use tokio_postgres::Row;
 
 pub(super) use self::grants::row as grant_row;
 pub use self::{
+    bills::{BillKey, BillRow, SubscriptionRow},
     grants::{GrantFilter, GrantRow},
     holds::{HoldFilter, HoldRow},
     transfers::{TransferFilter, TransferKey, TransferRow},

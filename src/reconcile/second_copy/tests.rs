@@ -4,7 +4,7 @@ use super::*;
 use crate::{
     domain::hold::{HoldRequest, HoldState, Method, Usage},
     holds::{
-        operation::{Caller, NEVER_IN_FORCE},
+        operation::{Caller, NEVER_IN_FORCE, NewAccount},
         packed::pack_commit,
     },
 };
@@ -18,6 +18,7 @@ fn release(n: u64) -> Kept {
         caller: crate::holds::operation::Caller::default(),
         remembered: None,
         loaded: Vec::new(),
+        step: Vec::new(),
         replay: None,
     };
     Kept {
@@ -69,6 +70,7 @@ fn new_holds_are_refused_first() {
             overdraft_limit: None,
             credit_limit: None,
             max_open_holds: 0,
+            given: NewAccount::default(),
         },
         Verb::CloseAccount,
     );
@@ -128,6 +130,7 @@ fn sent(verb: Verb) -> Operation {
         caller: Caller::default(),
         remembered: None,
         loaded: Vec::new(),
+        step: Vec::new(),
         replay: None,
     }
 }

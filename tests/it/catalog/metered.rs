@@ -2,168 +2,25 @@
 //! ledger says of it. Plans and their cycles are `plans`' still.
 
 use holdbook::proto::{
-    Balance, CommitRequest, CommitResponse, CreateAccountRequest, GetBalanceRequest,
-    GrantCreditsRequest, GrantCreditsResponse, GrantKind, LedgerAccount, ListGrantsRequest,
-    ListTransfersRequest, QuoteRequest, ReserveRequest, ReserveResponse, Transfer, Usage,
-    account_service_client::AccountServiceClient, commit_request::What,
-    grant_credits_request::Expiry, grant_service_client::GrantServiceClient,
-    metering_service_client::MeteringServiceClient,
+    GrantCreditsRequest, GrantKind, ListGrantsRequest, QuoteRequest,
+    grant_service_client::GrantServiceClient,
 };
-use tonic::{Code, Status};
-use tonic_types::StatusExt;
+use tonic::Code;
 
 use super::{
-    shop::{Shop, usage, why},
+    customer::{ACCOUNT, Customer, DAY, by_grant, granted, short_by},
+    shop::{usage, why},
     text,
 };
 
-const ACCOUNT: &str = "acme";
-const DAY: i64 = 86_400;
-
-/// A shop with one customer.
-struct Customer(Shop);
-
-impl Customer {
-    async fn of(product: &str, overdraft_limit: &str) -> Self {
-        let shop = Shop::selling(product).await;
-        let account = CreateAccountRequest {
-            account_id: ACCOUNT.into(),
-            overdraft_limit: Some(overdraft_limit.into()),
-            ..Default::default()
-        };
-        let mut accounts = AccountServiceClient::new(shop.stack.channel());
-        accounts.create_account(account).await.expect("an account");
-        Self(shop)
-    }
-
-    async fn ask(&self, request: GrantCreditsRequest) -> GrantCreditsResponse {
-        let mut grants = GrantServiceClient::new(self.0.stack.channel());
-        loop {
-            match grants.grant_credits(request.clone()).await {
-                // The ledger, which is asked for the id, may follow late.
-                Err(status) if status.code() == Code::Unavailable => {}
-                granted => return granted.expect("a grant").into_inner(),
-            }
-        }
-    }
-
-    async fn grant(&self, kind: GrantKind, id: &str, amount: &str) -> GrantCreditsResponse {
-        self.ask(granted(kind, id, amount)).await
-    }
-
-    async fn reserve(&self, hold: &str, text: &str) -> Result<ReserveResponse, Status> {
-        let request = ReserveRequest {
-            account_id: ACCOUNT.into(),
-            hold_id: hold.into(),
-            usage: Some(Usage { items: usage(text) }),
-            ..Default::default()
-        };
-        let mut metering = MeteringServiceClient::new(self.0.stack.channel());
-        Ok(metering.reserve(request).await?.into_inner())
-    }
-
-    async fn commit(&self, hold: &str, text: &str) -> CommitResponse {
-        let request = CommitRequest {
-            account_id: ACCOUNT.into(),
-            hold_id: hold.into(),
-            what: Some(What::Usage(Usage { items: usage(text) })),
-            ..Default::default()
-        };
-        let mut metering = MeteringServiceClient::new(self.0.stack.channel());
-        metering
-            .commit(request)
-            .await
-            .expect("a commit")
-            .into_inner()
-    }
-
-    /// Reserve and commit of what the job was to do; what it was charged.
-    async fn job(&self, hold: &str, text: &str) -> CommitResponse {
-        let held = self.reserve(hold, text).await;
-        held.unwrap_or_else(|status| panic!("{text}: {status}"));
-        self.commit(hold, text).await
-    }
-
-    async fn balance(&self) -> Balance {
-        let request = GetBalanceRequest {
-            account_id: ACCOUNT.into(),
-        };
-        let mut accounts = AccountServiceClient::new(self.0.stack.channel());
-        let answer = accounts.get_balance(request).await.expect("a balance");
-        answer.into_inner().balance.expect("in it")
-    }
-
-    /// The ledger's rows of a hold, or of all, as `reserve free held 10 allowance`.
-    async fn rows(&self, hold: &str) -> Vec<String> {
-        let request = ListTransfersRequest {
-            account_id: ACCOUNT.into(),
-            hold_id: hold.into(),
-            ..Default::default()
-        };
-        let mut accounts = AccountServiceClient::new(self.0.stack.channel());
-        let answer = accounts.list_transfers(request).await.expect("rows");
-        answer.into_inner().transfers.iter().map(row).collect()
-    }
-
-    /// The books balance.
-    async fn end(self) {
-        self.0.stack.balanced().await;
-    }
-}
-
-fn granted(kind: GrantKind, id: &str, amount: &str) -> GrantCreditsRequest {
-    GrantCreditsRequest {
-        account_id: ACCOUNT.into(),
-        grant_id: id.into(),
-        kind: kind.into(),
-        amount: amount.into(),
-        ..Default::default()
-    }
-}
-
-fn row(row: &Transfer) -> String {
-    let side = |side: LedgerAccount| {
-        let name = side.as_str_name().trim_start_matches("LEDGER_ACCOUNT_");
-        name.to_lowercase()
-    };
-    let (debit, credit) = (side(row.debit()), side(row.credit()));
-    let text = format!(
-        "{} {debit} {credit} {} {}",
-        row.event, row.amount, row.grant_id
-    );
-    text.trim_end().to_owned()
-}
-
-/// By grant, as `10 allowance`.
-fn by_grant(charged: &CommitResponse) -> Vec<String> {
-    let parts = charged.charged_by_grant.iter();
-    parts
-        .map(|part| format!("{} {}", part.amount, part.grant_id))
-        .collect()
-}
-
-/// Not enough credits: what was wanted, and by how much it is short.
-fn short_by(refused: &Status) -> String {
-    let info = refused.get_details_error_info().expect("a reason");
-    assert_eq!(
-        (refused.code(), info.reason.as_str()),
-        (Code::ResourceExhausted, "INSUFFICIENT_CREDITS")
-    );
-    assert_eq!(info.metadata["http_status"], "402");
-    info.metadata["short_by"].clone()
+/// A customer who has 10 of the month's 600 left; the rest, and the 10 that welcomed him, are used.
+async fn allowance_10() -> Customer {
+    Customer::with_plan("json2video", "starter", "render 600 resolution=hd").await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn json2video_02_a_top_up_is_spendable_at_once_and_no_cycle_touches_it() {
-    let customer = Customer::of("json2video", "0").await;
-    let allowance = GrantCreditsRequest {
-        expiry: Some(Expiry::ExpiresIn(prost_types::Duration {
-            seconds: 30 * DAY,
-            nanos: 0,
-        })),
-        ..granted(GrantKind::Allowance, "allowance", "10")
-    };
-    customer.ask(allowance).await;
+    let customer = allowance_10().await;
     let topped = customer.grant(GrantKind::TopUp, "top-up", "100").await;
     assert_eq!(topped.grant.expect("it").expires_at, None);
     customer
@@ -171,11 +28,12 @@ async fn json2video_02_a_top_up_is_spendable_at_once_and_no_cycle_touches_it() {
         .await
         .expect("the first reserve after it");
     let done = customer.commit("first", "render 20 resolution=hd").await;
-    assert_eq!(by_grant(&done), ["10 allowance", "10 top-up"]);
-    customer.0.advance(30 * DAY).await;
-    assert_eq!(customer.balance().await.free, "90");
+    assert_eq!(by_grant(&done), ["10 ~plan:1:sub", "10 top-up"]);
+    // The next cycle's 600, and what is left of the top-up.
+    customer.0.advance(31 * DAY).await;
+    assert_eq!(customer.balance().await.free, "690");
     customer.0.advance(3000 * DAY).await;
-    assert_eq!(customer.balance().await.free, "90");
+    assert_eq!(customer.balance().await.free, "690");
     customer.end().await;
 }
 
@@ -184,30 +42,27 @@ async fn json2video_03_the_allowance_burns_before_the_top_up() {
     for (seconds, charged, rows, left) in [
         (
             "15",
-            &["10 allowance", "5 top-up"][..],
+            &["10 ~plan:1:sub", "5 top-up"][..],
             &[
-                "reserve free held 10 allowance",
+                "reserve free held 10 ~plan:1:sub",
                 "reserve free held 5 top-up",
-                "commit held spent 10 allowance",
+                "commit held spent 10 ~plan:1:sub",
                 "commit held spent 5 top-up",
             ][..],
             "95",
         ),
         (
             "8",
-            &["8 allowance"],
+            &["8 ~plan:1:sub"],
             &[
-                "reserve free held 8 allowance",
-                "commit held spent 8 allowance",
+                "reserve free held 8 ~plan:1:sub",
+                "commit held spent 8 ~plan:1:sub",
             ],
             "102",
         ),
     ] {
-        let customer = Customer::of("json2video", "0").await;
+        let customer = allowance_10().await;
         customer.grant(GrantKind::TopUp, "top-up", "100").await;
-        customer
-            .grant(GrantKind::Allowance, "allowance", "10")
-            .await;
         let job = format!("render {seconds} resolution=hd");
         let done = customer.job("render", &job).await;
         assert_eq!(by_grant(&done), charged);
@@ -219,7 +74,12 @@ async fn json2video_03_the_allowance_burns_before_the_top_up() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn json2video_06_what_is_held_and_charged_is_the_sum_of_the_lines() {
-    let customer = Customer::of("json2video", "0").await;
+    let customer = Customer::with_plan(
+        "json2video",
+        "starter",
+        "render 600 resolution=hd; voice 600",
+    )
+    .await;
     customer.grant(GrantKind::TopUp, "top-up", "133").await;
     // 90 + 2 + 6 + 20 + 15: as `sold` has the lines.
     let job = "render 45 resolution=full-hd; voice 61; image 3; video_generation 5; render 10 resolution=instagram-story";
@@ -233,10 +93,7 @@ async fn json2video_06_what_is_held_and_charged_is_the_sum_of_the_lines() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn json2video_11_a_render_that_meets_zero_completes_and_the_next_is_refused_until_a_top_up() {
-    let customer = Customer::of("json2video", "0").await;
-    customer
-        .grant(GrantKind::Allowance, "allowance", "10")
-        .await;
+    let customer = allowance_10().await;
     customer
         .reserve("render", "render 10 resolution=hd")
         .await
@@ -248,13 +105,21 @@ async fn json2video_11_a_render_that_meets_zero_completes_and_the_next_is_refuse
     assert_eq!([balance.balance, balance.debt], ["0", "0"]);
     assert_eq!(
         customer.rows("render").await[1..],
-        ["commit held spent 10 allowance", "commit absorbed spent 15"]
+        [
+            "commit held spent 10 ~plan:1:sub",
+            "commit absorbed spent 15"
+        ]
     );
     let next = "render 1 resolution=sd";
     let refused = customer.reserve("next", next).await;
     assert_eq!(short_by(&refused.expect_err("zero")), "0.5");
     customer.grant(GrantKind::TopUp, "top-up", "0.5").await;
     assert_eq!(customer.job("next", next).await.charged, "0.5");
+    let refused = customer.reserve("reset", next).await;
+    assert_eq!(short_by(&refused.expect_err("zero again")), "0.5");
+    customer.0.advance(31 * DAY).await;
+    let done = customer.job("reset", next).await;
+    assert_eq!(by_grant(&done), ["0.5 ~plan:2:sub"]);
     customer.end().await;
 }
 
@@ -276,34 +141,38 @@ async fn json2video_13_a_grant_carries_its_payment_and_a_webhook_twice_is_one_gr
             (provider, reference)
         );
     }
-    assert_eq!(customer.balance().await.free, "200");
+    assert_eq!(customer.balance().await.free, "210");
     let request = ListGrantsRequest {
         account_id: ACCOUNT.into(),
         ..Default::default()
     };
     let mut grants = GrantServiceClient::new(customer.0.stack.channel());
     let listed = grants.list_grants(request).await.expect("its grants");
-    assert_eq!(listed.into_inner().grants.len(), 2);
+    assert_eq!(listed.into_inner().grants.len(), 3);
     assert_eq!(
         customer.rows("").await,
-        ["grant issued free 100 pi_3Nf", "grant issued free 100 8515"]
+        [
+            "grant issued free 10 ~welcome",
+            "grant issued free 100 pi_3Nf",
+            "grant issued free 100 8515"
+        ]
     );
     customer.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn scriptkit_03_an_export_takes_the_allowance_and_then_the_top_up() {
-    let customer = Customer::of("scriptkit", "0").await;
+    // 1,250 a month.
+    let customer = Customer::with_plan("scriptkit", "professional", "upscale 1247").await;
     customer.grant(GrantKind::TopUp, "top-up", "100").await;
-    customer.grant(GrantKind::Allowance, "allowance", "3").await;
     let done = customer.job("export", "export 1 resolution=720p").await;
-    assert_eq!(by_grant(&done), ["3 allowance", "2 top-up"]);
+    assert_eq!(by_grant(&done), ["3 ~plan:1:sub", "2 top-up"]);
     assert_eq!(
         customer.rows("export").await,
         [
-            "reserve free held 3 allowance",
+            "reserve free held 3 ~plan:1:sub",
             "reserve free held 2 top-up",
-            "commit held spent 3 allowance",
+            "commit held spent 3 ~plan:1:sub",
             "commit held spent 2 top-up"
         ]
     );
@@ -312,7 +181,7 @@ async fn scriptkit_03_an_export_takes_the_allowance_and_then_the_top_up() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn creatify_03_and_05_started_increments_are_charged_and_the_rest_is_there_at_once() {
-    let customer = Customer::of("creatify", "0").await;
+    let customer = Customer::with_plan("creatify", "creator", "script 500").await;
     customer.grant(GrantKind::TopUp, "top-up", "100").await;
     for (at, (job, charged, left)) in [
         ("url_to_video 1", "5", "95"),
@@ -433,7 +302,7 @@ async fn openai_prepaid_07_usage_that_is_reported_late_is_booked() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn creatify_06_an_account_with_a_contract_pays_its_own_prices() {
-    let customer = Customer::of("creatify", "0").await;
+    let customer = Customer::with_plan("creatify", "creator", "script 500").await;
     customer.grant(GrantKind::TopUp, "top-up", "10000").await;
     let quoted = async |account: &str, text: &str| {
         let request = QuoteRequest {
@@ -455,7 +324,7 @@ async fn creatify_06_an_account_with_a_contract_pays_its_own_prices() {
     ] {
         assert_eq!(quoted(account, job).await, cost, "{account}");
     }
-    let held = customer.reserve("before", job).await.expect("a hold");
+    let held = customer.reserve("earlier", job).await.expect("a hold");
     assert_eq!(held.hold.expect("it").held, "159");
     // From the next version on the account has a contract; its open hold keeps its prices.
     let contract = text("creatify.yaml").replace("film-group:", "acme:");
@@ -463,7 +332,7 @@ async fn creatify_06_an_account_with_a_contract_pays_its_own_prices() {
     let held = customer.reserve("after", job).await.expect("a hold");
     assert_eq!(held.hold.expect("it").held, "136");
     let part = "url_to_video 330; product_image 1";
-    for (hold, charged) in [("before", "57"), ("after", "55.5")] {
+    for (hold, charged) in [("earlier", "57"), ("after", "55.5")] {
         assert_eq!(customer.commit(hold, part).await.charged, charged, "{hold}");
     }
     customer.end().await;

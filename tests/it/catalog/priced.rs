@@ -54,9 +54,11 @@ impl Shop {
         Ok(client.commit(request).await?.into_inner())
     }
 
-    async fn customer(product: &str) -> Self {
+    /// With an account that has a plan of the product.
+    async fn customer(product: &str, plan: &str) -> Self {
         let shop = Self::selling(product).await;
         fund(&shop.stack.channel(), ACCOUNT, "10000").await;
+        shop.subscribe(ACCOUNT, plan).await;
         shop
     }
 
@@ -114,7 +116,7 @@ fn differing(refused: &Status) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn studio_02_a_reserve_holds_the_most_and_a_commit_charges_exactly() {
-    let shop = Shop::customer("studio").await;
+    let shop = Shop::customer("studio", "max").await;
     for (hold, before, held, after, charged) in [
         ("image", "image 1", "3", "image 1 price=2", "2"),
         ("video", "video 10", "20", "video 10 model=swift", "8"),
@@ -266,7 +268,7 @@ async fn a_repeat_is_known_by_its_usage_whatever_it_costs_by_now() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_has_no_price_changes_nothing_and_says_what_is_known() {
-    let shop = Shop::customer("studio").await;
+    let shop = Shop::customer("studio", "max").await;
     let refused = shop.reserve(to_reserve("frame-1", "immage 1")).await;
     let found = violations(&refused.expect_err("no such meter"));
     assert_eq!(found.len(), 1, "{found:?}");

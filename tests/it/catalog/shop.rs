@@ -2,8 +2,9 @@
 
 use holdbook::proto::{
     AdvanceRequest, ApplyCatalogRequest, ApplyCatalogResponse, GetCatalogRequest,
-    GetCatalogResponse, QuoteRequest, QuoteResponse, UsageItem,
-    pricing_service_client::PricingServiceClient,
+    GetCatalogResponse, QuoteRequest, QuoteResponse, RecordPaymentRequest, SubscribeRequest,
+    UsageItem, pricing_service_client::PricingServiceClient,
+    subscription_service_client::SubscriptionServiceClient,
     test_clock_service_client::TestClockServiceClient,
 };
 use tonic::{Code, Request, Status, transport::Channel};
@@ -77,6 +78,28 @@ impl Shop {
         let shop = Self::open().await;
         shop.prices.apply(&text(&format!("{product}.yaml"))).await;
         shop
+    }
+
+    /// The account's plan holds from now, and is paid.
+    pub async fn subscribe(&self, account: &str, plan: &str) {
+        let request = SubscribeRequest {
+            account_id: account.into(),
+            subscription_id: "sub".into(),
+            plan: plan.into(),
+            ..Default::default()
+        };
+        let mut plans = SubscriptionServiceClient::new(self.stack.channel());
+        let begun = plans.subscribe(request).await.expect("a plan").into_inner();
+        if begun.subscription.expect("it").awaiting_payment {
+            let payment = RecordPaymentRequest {
+                account_id: account.into(),
+                subscription_id: "sub".into(),
+                change_id: "paid".into(),
+                cycle: 1,
+                durability: 0,
+            };
+            plans.record_payment(payment).await.expect("paid");
+        }
     }
 
     /// Moves the clock; says where it stands.

@@ -24,6 +24,14 @@ const CALLERS: u64 = 32;
 /// Accounts of a product, so that not all is done in one.
 const ACCOUNTS: u64 = 8;
 
+/// Plans that allow whatever is asked here, where the product asks for one.
+const PLANS: [(&str, &str); 4] = [
+    ("json2video", "business"),
+    ("studio", "team"),
+    ("scriptkit", "studio"),
+    ("creatify", "business"),
+];
+
 /// What a job will do and what it did, each with what the tables say.
 struct Job {
     planned: String,
@@ -135,7 +143,11 @@ async fn quote_hold_and_charge_agree_with_the_products_tables() {
     for product in PRODUCTS {
         let shop = Arc::new(Shop::selling(product).await);
         for at in 0..ACCOUNTS {
-            fund(&shop.stack.channel(), &format!("farm-{at}"), "5000000000").await;
+            let account = format!("farm-{at}");
+            fund(&shop.stack.channel(), &account, "5000000000").await;
+            if let Some(plan) = PLANS.iter().find(|(of, _)| *of == product) {
+                shop.subscribe(&account, plan.1).await;
+            }
         }
         let mut callers = JoinSet::new();
         for caller in 0..CALLERS {

@@ -81,6 +81,7 @@ impl Holed {
             extend_id: "longer".into(),
             ttl: 2 * HOUR,
             amount: Some(credits("3")),
+            in_force: NEVER_IN_FORCE,
         };
         rooms.run(extend).await.expect("extended");
         let update = Verb::UpdateAccount {
@@ -177,6 +178,7 @@ async fn what_stands_behind_a_gap_is_replayed_and_reported() {
         caller: Caller::default(),
         remembered: Some(holed.rooms.never_seen()),
         loaded: Vec::new(),
+        step: Vec::new(),
         replay: Some(Box::default()),
     };
     holed
@@ -284,6 +286,7 @@ async fn a_replay_of_a_late_partial_commit_charges_nothing() {
         caller: Caller::default(),
         remembered: Some(rooms.never_seen()),
         loaded: Vec::new(),
+        step: Vec::new(),
         replay: Some(Box::new(Replay {
             amount: credits("4"),
             ..Replay::default()

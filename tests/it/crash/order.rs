@@ -133,6 +133,7 @@ async fn a_call_that_breaks_in_the_middle_is_in_the_stream() {
         caller: Caller::default(),
         remembered: Some(rooms.never_seen()),
         loaded: Vec::new(),
+        step: Vec::new(),
         replay: None,
     };
     let answer = rooms.holds.run(reserve).await;

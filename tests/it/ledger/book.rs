@@ -171,6 +171,7 @@ impl Book {
         };
         let entry = Entry {
             spent: Vec::new(),
+            plans: Vec::new(),
             follows: None,
             partition: self.partition,
             epoch: EPOCH,

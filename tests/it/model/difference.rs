@@ -114,12 +114,22 @@ fn code_of(reason: ErrorReason) -> (Code, &'static str) {
     match reason {
         InsufficientCredits | InDebt => (Code::ResourceExhausted, "402"),
         ConcurrencyLimit | CapacityLimit => (Code::ResourceExhausted, "429"),
-        AccountSuspended | AccountFrozen | AccountClosed => (Code::FailedPrecondition, "403"),
-        HoldEnded | AboveHold | AboveMaxCommit | LateWindowPassed | NonRefundable => {
-            (Code::FailedPrecondition, "409")
-        }
+        AccountSuspended | AccountFrozen | AccountClosed | PlanInactive | FeatureNotInPlan
+        | DurationLimit | ResolutionLimit | SubscriptionActive => (Code::FailedPrecondition, "403"),
+        HoldEnded
+        | AboveHold
+        | AboveMaxCommit
+        | LateWindowPassed
+        | NonRefundable
+        | SubscriptionEnded
+        | SubscriptionCancelled
+        | PlanUnavailable
+        | PaymentOutstanding
+        | PaymentNotDue => (Code::FailedPrecondition, "409"),
         IdReused => (Code::AlreadyExists, "409"),
-        AccountNotFound | HoldNotFound | GrantNotFound | CatalogNotFound => (Code::NotFound, "404"),
+        AccountNotFound | HoldNotFound | GrantNotFound | CatalogNotFound | SubscriptionNotFound => {
+            (Code::NotFound, "404")
+        }
         Invalid => (Code::InvalidArgument, "400"),
         EtagMismatch => (Code::Aborted, "409"),
         Backpressure | PartitionRecovering | StoreUnavailable => (Code::Unavailable, "503"),

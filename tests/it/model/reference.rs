@@ -405,8 +405,10 @@ impl Model {
         let mut fields = Fields::default();
         fields.check(is_account_id(&r.account_id), "account_id");
         fields.done()?;
+        let account = self.account(&r.account_id)?;
         Ok(proto::GetBalanceResponse {
-            balance: Some(self.account(&r.account_id)?.balance()),
+            balance: Some(account.balance()),
+            kinds: account.kinds(),
         })
     }
 
@@ -1902,6 +1904,8 @@ impl Account {
             });
         }
         for (g, part) in &targets {
+            // Spent once more within this call, it is the latest that was.
+            self.spent.retain(|spent| spent != g);
             self.grants[*g].free += part;
             self.post(
                 LedgerAccount::Spent,
@@ -2000,6 +2004,24 @@ impl Account {
     }
 
     /// What open holds have pinned, by grant.
+    /// The started grants of each kind, of spent ones those that are known.
+    fn kinds(&self) -> Vec<proto::KindBalance> {
+        let mut kinds: BTreeMap<i32, (Credits, Credits, Credits)> = BTreeMap::new();
+        for (g, pins) in self.grants.iter().zip(self.pins_by_grant()) {
+            if g.standing == Standing::Started && !g.forgotten {
+                let kind = kinds.entry(g.kind.into()).or_default();
+                (kind.0, kind.1, kind.2) = (kind.0 + g.amount, kind.1 + g.free, kind.2 + pins);
+            }
+        }
+        let shown = |(kind, of): (i32, (Credits, Credits, Credits))| proto::KindBalance {
+            kind,
+            granted: show(of.0),
+            free: show(of.1),
+            held: show(of.2),
+        };
+        kinds.into_iter().map(shown).collect()
+    }
+
     fn pins_by_grant(&self) -> Vec<Credits> {
         let mut pinned = vec![0; self.grants.len()];
         self.open_holds()

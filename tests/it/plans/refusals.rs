@@ -1,8 +1,6 @@
 //! What is refused says why, and what is allowed.
 
-use holdbook::plans::{
-    Asked, Command, Done, PaidBy, Refusal, Subscribe, Verb, When, Why, act, due, subscribe,
-};
+use holdbook::plans::{Command, PaidBy, Refusal, Subscribe, Verb, When, Why, act, due, subscribe};
 
 use super::{Story, at, terms, wish};
 
@@ -11,54 +9,8 @@ fn max() -> Subscribe {
 }
 
 #[test]
-fn a_repeated_subscribe_is_the_one_that_it_made() {
-    let first = subscribe(None, &max(), at("2027-01-01"))
-        .expect("begun")
-        .after;
-    // What is due is done, also by a repeat, and also when it is over.
-    for date in ["2027-01-01", "2027-02-01", "2028-02-01"] {
-        let again = subscribe(Some(&first), &max(), at(date)).expect("a repeat");
-        assert_eq!(again.said, Ok(Done::Unchanged));
-        assert_eq!((again.after, again.effects), due(&first, at(date)));
-    }
-    let changed = act(&first, &Command::Payment { cycle: 1 }, at("2027-01-01")).after;
-    let changed = act(
-        &changed,
-        &Command::ChangePlan(terms("studio", "team", PaidBy::Cycle)),
-        at("2027-01-02"),
-    );
-    assert_eq!(changed.said, Ok(Done::Changed));
-    let again = subscribe(Some(&changed.after), &max(), at("2027-01-03")).expect("a repeat");
-    assert_eq!(
-        (again.said, again.after),
-        (Ok(Done::Unchanged), changed.after)
-    );
-}
-
-#[test]
-fn an_id_with_another_wish_names_what_differs() {
-    let first = subscribe(None, &max(), at("2027-01-01"))
-        .expect("begun")
-        .after;
-    let asked = Asked {
-        plan: "max".to_owned(),
-        paid_by: PaidBy::Cycle,
-        trial: false,
-    };
-    assert_eq!(first.asked, asked);
-    let other = Subscribe {
-        trial: true,
-        ..wish(terms("studio", "team", PaidBy::Year))
-    };
-    let refused = subscribe(Some(&first), &other, at("2027-01-01")).expect("known");
-    let fields = vec!["plan", "paid_by", "trial"];
-    assert_eq!(refused.said, Err(Refusal::IdReused { fields }));
-    assert_eq!(refused.after, first);
-}
-
-#[test]
 fn one_account_has_one_subscription_and_one_trial() {
-    let refused = |wish: Subscribe| subscribe(None, &wish, at("2027-01-01")).expect_err("refused");
+    let refused = |wish: Subscribe| subscribe(&wish, at("2027-01-01")).expect_err("refused");
     let running = Some("sub-0".to_owned());
     let already = refused(Subscribe { running, ..max() });
     assert_eq!(
@@ -105,9 +57,7 @@ fn a_cancelled_subscription_is_resumed_before_it_changes() {
 /// A refused command leaves what was due done.
 #[test]
 fn what_is_due_is_done_before_a_refusal() {
-    let begun = subscribe(None, &max(), at("2027-01-01"))
-        .expect("begun")
-        .after;
+    let begun = subscribe(&max(), at("2027-01-01")).expect("begun").after;
     let outcome = act(&begun, &Command::Refund, at("2027-03-05"));
     assert_eq!(outcome.said, Err(Refusal::NoRefund));
     assert_eq!(
@@ -122,7 +72,7 @@ fn every_refusal_says_what_is_allowed() {
     let text = String::new;
     let (at, cycle, current) = (0, 1, 1);
     let why = Why::Cancelled;
-    let rows: [(Refusal, &str, &[Verb], &str); 13] = [
+    let rows: [(Refusal, &str, &[Verb], &str); 14] = [
         (
             Refusal::AlreadySubscribed {
                 subscription: text(),
@@ -132,12 +82,16 @@ fn every_refusal_says_what_is_allowed() {
             "change or cancel that one",
         ),
         (
-            Refusal::IdReused {
-                fields: vec!["plan", "trial"],
-            },
-            "ID_REUSED",
+            Refusal::NotFound,
+            "SUBSCRIPTION_NOT_FOUND",
             &[Subscribe],
-            "with another plan, trial: take a new id",
+            "no subscription of this id",
+        ),
+        (
+            Refusal::TooSoon { at },
+            "TOO_SOON",
+            &[Subscribe],
+            "when its last cycle is over",
         ),
         (
             Refusal::NoTrial { plan: text() },

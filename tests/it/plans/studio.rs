@@ -308,7 +308,7 @@ fn studio_10_or_with_the_renewal() {
 #[test]
 fn studio_10_a_years_payment_is_for_twelve_cycles() {
     let story = wish(terms("studio", "max", PaidBy::Year));
-    let outcome = holdbook::plans::subscribe(None, &story, at("2027-01-01")).expect("begun");
+    let outcome = holdbook::plans::subscribe(&story, at("2027-01-01")).expect("begun");
     let mut story = Story {
         it: outcome.after,
         account: super::Account::default(),

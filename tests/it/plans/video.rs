@@ -30,7 +30,7 @@ fn json2video_01_each_cycle_starts_with_its_allowance_and_the_rest_of_the_last_i
     assert_eq!(story.account.breakage.to_string(), "950");
     let grants = story.grants();
     let ids: Vec<_> = grants.iter().map(|grant| grant.grant_id.as_str()).collect();
-    assert_eq!(ids, ["~plan:sub-1:1", "~plan:sub-1:2", "~plan:sub-1:3"]);
+    assert_eq!(ids, ["~plan:1:sub-1", "~plan:2:sub-1", "~plan:3:sub-1"]);
     assert!(grants.iter().all(|grant| grant.rolls.is_none()));
     assert_eq!(story.charges(), [money("19.95"); 3]);
 }
@@ -71,7 +71,7 @@ fn json2video_09_an_upgrade_is_at_once_and_gives_back_the_days_left() {
     assert_eq!(story.plans()[1..], [since]);
     assert_eq!(story.account.free().to_string(), "1600");
     let more = story.grants().pop().expect("a grant");
-    assert_eq!(more.grant_id, "~plan:sub-1:1:business");
+    assert_eq!(more.grant_id, "~plan:1+6:sub-1");
     assert_eq!(more.expires_at, at("2027-05-01"));
     story.unchanged(&to("business"), "2027-04-11");
     story.unchanged(&to("business"), "2027-04-12");

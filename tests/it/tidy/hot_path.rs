@@ -13,13 +13,14 @@ use super::source::{Source, file, identifiers};
 const LINES_MAX: usize = 1000;
 
 /// The stations, in the order of a call: the path that the architecture page names.
-const STATIONS: [&str; 12] = [
+const STATIONS: [&str; 13] = [
     "src/rpc/metering.rs",
     "src/holds/executor.rs",
     "src/holds/lua/prelude.lua",
     "src/holds/lua/batch.lua",
     "src/holds/lua/account.lua",
     "src/holds/lua/due.lua",
+    "src/holds/lua/plan.lua",
     "src/holds/lua/reserve.lua",
     "src/holds/lua/commit.lua",
     "src/holds/lua/moves.lua",
@@ -41,7 +42,7 @@ const ROOTS: [&str; 8] = [
 ];
 
 /// Where a call leaves the path: file, function, and what must have happened.
-const DOORS: [(&str, &str, &str); 22] = [
+const DOORS: [(&str, &str, &str); 31] = [
     (
         "rpc/metering.rs",
         "extend",
@@ -50,6 +51,27 @@ const DOORS: [(&str, &str, &str); 22] = [
     ("rpc/status.rs", "refused", "it was refused"),
     ("lua/account.lua", "refuse", "it was refused"),
     ("lua/reserve.lua", "refuse_limits", "it was refused"),
+    (
+        "rpc/status.rs",
+        "status",
+        "a module has the name of what makes a refusal",
+    ),
+    (
+        "lua/account.lua",
+        "load_account",
+        "the account must be loaded from the ledger",
+    ),
+    (
+        "holds/reply.rs",
+        "with_more",
+        "it was refused, or a renewal is due",
+    ),
+    ("lua/plan.lua", "plan_of", "the account has a plan"),
+    ("lua/plan.lua", "beyond_plan", "the account has a plan"),
+    ("lua/plan.lua", "turn_of", "a renewal is due"),
+    ("lua/plan.lua", "take_turn", "a renewal is due"),
+    ("lua/plan.lua", "renew", "a renewal is due"),
+    ("lua/plan.lua", "read_list", "the account has a plan"),
     (
         "lua/account.lua",
         "unknown",

@@ -19,7 +19,7 @@ const TABLE: [(&str, &[&str]); 16] = [
     ("catalogs", &["domain", "pricing", "ledger"]),
     (
         "reconcile",
-        &["domain", "config", "telemetry", "holds", "ledger"],
+        &["domain", "config", "telemetry", "plans", "holds", "ledger"],
     ),
     (
         "rpc",
@@ -29,6 +29,7 @@ const TABLE: [(&str, &[&str]); 16] = [
             "config",
             "telemetry",
             "pricing",
+            "plans",
             "holds",
             "ledger",
             "catalogs",

@@ -9,7 +9,7 @@ use holdbook::{
         grant::GrantKind,
         hold::{HoldRequest, HoldState, Method},
     },
-    holds::operation::{Caller, GrantRequest, NEVER_IN_FORCE, Operation, Verb},
+    holds::operation::{Caller, GrantRequest, NEVER_IN_FORCE, NewAccount, Operation, Verb},
     proto::{self, ErrorReason},
 };
 
@@ -136,6 +136,7 @@ fn operations() -> Vec<(&'static str, Verb)> {
                 overdraft_limit: None,
                 credit_limit: None,
                 max_open_holds: 0,
+                given: NewAccount::default(),
             },
         ),
         (
@@ -182,6 +183,7 @@ fn operations() -> Vec<(&'static str, Verb)> {
                 extend_id: "e".into(),
                 ttl: 1,
                 amount: None,
+                in_force: NEVER_IN_FORCE,
             },
         ),
         (
@@ -201,6 +203,7 @@ fn operations() -> Vec<(&'static str, Verb)> {
             Verb::Charge {
                 hold_id: hold_id(),
                 request: request(Method::Charge),
+                in_force: NEVER_IN_FORCE,
             },
         ),
         (
@@ -211,12 +214,19 @@ fn operations() -> Vec<(&'static str, Verb)> {
                 amount: Credits::ZERO,
             },
         ),
+        (
+            "V_PLAN",
+            Verb::Subscription {
+                order: String::new(),
+            },
+        ),
+        ("V_BALANCE", Verb::Balance),
         ("V_HOLD", Verb::GetHold { hold_id: hold_id() }),
     ]
 }
 
 /// What Redis tells: the verb's name in Lua, and the fact that it is read as.
-const EVENTS: [(&str, &str); 16] = [
+const EVENTS: [(&str, &str); 17] = [
     ("V_CREATE", "AccountCreated"),
     ("V_UPDATE", "AccountUpdated"),
     ("V_CLOSE", "AccountClosed"),
@@ -233,6 +243,7 @@ const EVENTS: [(&str, &str); 16] = [
     ("V_HOLD_EXPIRED", "HoldExpired"),
     ("V_CHARGE", "Charge"),
     ("V_REFUND", "Refund"),
+    ("V_PLAN", "Subscription"),
 ];
 
 #[test]
@@ -246,6 +257,7 @@ fn verbs_have_the_same_numbers_in_lua_and_in_rust() {
             caller: Caller::default(),
             remembered: None,
             loaded: Vec::new(),
+            step: Vec::new(),
             replay: None,
         };
         let number = operation.pack(0).first().map(|byte| i32::from(*byte));

@@ -1,0 +1,160 @@
+-- The plan that holds for an account, and the steps of its subscription: worked out by the service, taken here whole or not at all.
+--
+-- `l` of an account's hash is what the program reads of the plan, `b` the service's record of the subscription, which is opaque here.
+-- A step names the revision that it was worked out from; another one, or a renewal that is due, is answered with the record.
+
+do -- a function has at most 200 locals, and the program is one
+
+local PLAN = '>I4i7BI4i7' -- revision, when time changes it next, whether one holds, open holds, the longest job
+local STEP = '>I4BI2c0I2c0I2c0'
+local GRANTS, ENDS, BOUNDS, DONE = 1, 2, 3, 0 -- kinds of effects
+
+local function read_list(raw, at)
+  local list, count = {}, raw:byte(at)
+  at = at + 1
+  for _ = 1, count do
+    local name
+    name, at = take('>s', raw, at)
+    list[name] = true
+  end
+  return list, at
+end
+
+-- False: the account never had a subscription.
+function plan_of(A)
+  if A.plan == nil then
+    local raw = A.packed_plan
+    if raw == '' then
+      A.plan = false
+    else
+      local revision, due, active, slots, duration, at = take(PLAN, raw)
+      A.plan = { revision = revision, due = due, active = active == 1, slots = slots, duration = duration }
+      A.plan.features, at = read_list(raw, at)
+      A.plan.resolutions = read_list(raw, at)
+    end
+  end
+  return A.plan
+end
+
+function renewal_due(A) return A.plan and A.plan.due <= A.clock end
+
+-- The record, for whoever works out the step.
+function renew(A)
+  local record = A.packed_record or (not A.fresh and call('HGET', A.key, 'b')) or ''
+  return pack('>BI2c0', RENEW, #record, record) .. answer(A, OK, false, '', 0, 0, '', '', '')
+end
+
+local function read_effect(turn)
+  local raw, at, instant, kind = turn.raw, turn.place, nil, nil
+  instant, kind, at = take('>i7B', raw, at)
+  turn.at, turn.kind = instant, kind
+  if kind == GRANTS then
+    turn.id, turn.amount, turn.start, turn.expires, turn.roll_for, turn.room, at = take('>si7i7i7i7i7', raw, at)
+  elseif kind == ENDS then
+    turn.id, turn.revoked, at = take('>sB', raw, at)
+  elseif kind == BOUNDS then
+    turn.overdraft, turn.credit, at = take('>i7i7', raw, at)
+  end
+  turn.place = at
+end
+
+-- The step that came with an operation, if it is of this kind (1: what time does, 0: what a call asks for) and of what holds here.
+function turn_of(A, op, by_time)
+  if op.step == '' then return nil end
+  local plan = plan_of(A)
+  local revision, kind, packed, record, said, at = take(STEP, op.step)
+  if kind ~= by_time or revision ~= (plan and plan.revision or 0) then return nil end
+  local turn = { raw = op.step, place = at, packed = packed, record = record, said = said, op = by_time == 0 and op or nil }
+  read_effect(turn)
+  return turn
+end
+
+-- What passes the most that an account may have is not given (A2).
+local function give(A, turn, at)
+  local amount = min(turn.amount, MAX_CREDITS - A.free - A.held - A.pending)
+  if amount <= 0 then return end
+  local E = begin(A, V_GRANT, turn.id, at, turn.op)
+  local g = new_grant(A, amount, { id = turn.id, kind = ALLOWANCE, phase = STARTED, priority = ALLOWANCE_PRIORITY, start = turn.start,
+    expires = turn.expires })
+  if turn.roll_for > 0 then g.roll_for, g.room, g.roll_no = turn.roll_for, turn.room, 0 end
+  local made = terms(g)
+  put(E, ISSUE, g, amount)
+  settle(E)
+  emit(E, pack_outcome('', E.moves, turn.start, turn.expires), made)
+end
+
+-- A grant ends before its time: as breakage, or as if never given. What is pinned of it follows when it comes back.
+local function end_early(A, turn, at)
+  for _, g in ipairs(A.grants) do
+    if g.id == turn.id and g.phase == STARTED then
+      local revoked = turn.revoked == 1
+      local E, pinned = begin(A, revoked and V_REVOKE or V_GRANT_EXPIRED, g.id, at, turn.op), g.pinned
+      put(E, revoked and REVOKE or LAPSE, g, g.free)
+      g.phase, g.roll_for = revoked and REVOKED or ENDED, nil
+      emit(E, revoked and pack_outcome('', E.moves, 0, pinned) or pack_outcome('', E.moves),
+        revoked and pack('>I4', g.no) or pack('>I4B', g.no, 0))
+    end
+  end
+end
+
+local function bound(A, turn, at)
+  if A.overdraft == turn.overdraft and A.credit == turn.credit then return end
+  local E = begin(A, V_UPDATE, '', at, turn.op)
+  A.overdraft, A.credit, A.etag = turn.overdraft, turn.credit, A.etag + 1
+  emit_terms(E, '')
+end
+
+local function end_step(A, turn, at)
+  A.packed_plan, A.packed_record, A.plan, A.plan_changed = turn.packed, turn.record, nil, true
+  local E = begin(A, V_PLAN, '', at, turn.op)
+  emit(E, '', pack('>I2c0', #turn.said, turn.said))
+  reindex(A, plan_of(A).due)
+end
+
+-- The next effect of a step; answers whether there are more. What a call asks for is true from now.
+function take_turn(A, turn)
+  local at, kind = turn.op and A.clock or turn.at, turn.kind
+  if kind == DONE then
+    end_step(A, turn, at)
+    return false
+  end
+  if kind == GRANTS then give(A, turn, at) elseif kind == ENDS then end_early(A, turn, at) else bound(A, turn, at) end
+  read_effect(turn)
+  return true
+end
+
+-- What a call asks of its subscription. A change that would leave a debt behind that its own limit does not allow is refused.
+verbs[V_PLAN] = function(op, A)
+  local turn = turn_of(A, op, 0)
+  if not turn then return renew(A) end
+  local reason = not REPLAYS and barred(A)
+  if reason and reason ~= ACCOUNT_SUSPENDED then return refuse(A, reason) end
+  local narrows = turn.kind == BOUNDS and turn.credit < A.credit
+  if narrows and A.debt > turn.credit and not REPLAYS then return refuse(A, IN_DEBT, 0, turn.credit) end
+  while take_turn(A, turn) do end
+  return answer(A, OK, false, '', 0, 0, '', '', '')
+end
+
+-- What a call needs of a plan, by what the catalog says: the reasons against it before and after the one for open holds, and how many of
+-- those there may be. What an account without a subscription may do was looked at before: the catalog says it.
+function beyond_plan(A, need)
+  local plan = plan_of(A)
+  local active = plan and plan.active
+  if need == '' then return '', active and plan.slots or 0 end
+  local bare, slots, duration, at = take('>sI4i7', need)
+  local features, resolutions
+  features, at = read_list(need, at)
+  resolutions, at = read_list(need, at)
+  if not active then return bare, slots end
+  local reasons = ''
+  for name in pairs(features) do
+    if not plan.features[name] then reasons = string.char(FEATURE_NOT_IN_PLAN) end
+  end
+  if plan.duration > 0 and duration > plan.duration then reasons = reasons .. string.char(DURATION_LIMIT) end
+  for name in pairs(next(plan.resolutions) and resolutions or {}) do
+    if not plan.resolutions[name] then return reasons .. string.char(RESOLUTION_LIMIT), plan.slots end
+  end
+  return reasons, plan.slots
+end
+
+end

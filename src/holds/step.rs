@@ -1,0 +1,161 @@
+//! A step of a subscription, packed for the script (`lua/plan.lua`), and what the script keeps of a plan.
+
+use super::wire::{Malformed, Reader, Writer};
+use crate::domain::{account::Micros, credits::Credits, plan::Gives};
+
+/// How the grants of subscriptions are called: no caller's id begins so.
+pub const PLAN_GRANT: &str = "~plan:";
+
+/// What the script keeps of a plan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// One holds.
+    pub active: bool,
+    /// The most open holds; 0: any number.
+    pub concurrency: u32,
+    /// The longest job; 0: any.
+    pub duration: Micros,
+    /// The features that it has.
+    pub features: Vec<String>,
+    /// The resolutions that it has; none: all.
+    pub resolutions: Vec<String>,
+}
+
+/// A step.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// The revision that it was worked out from.
+    pub from: u32,
+    /// Time did it.
+    pub by_time: bool,
+    /// The revision that it leads to.
+    pub to: u32,
+    /// When time changes the subscription next.
+    pub next_due: Option<Micros>,
+    /// What the account may do then; `None`: no plan holds.
+    pub gives: Option<Gives>,
+    /// The service's record.
+    pub record: Vec<u8>,
+    /// What the event says: `SubscriptionStep` in JSON.
+    pub said: Vec<u8>,
+    /// When the last of it became true.
+    pub at: Micros,
+    /// What happens, in order.
+    pub effects: Vec<(Micros, Effect)>,
+}
+
+/// Something that a step does.
+#[derive(Clone, Debug)]
+pub enum Effect {
+    /// Credits, as an allowance.
+    Grant {
+        /// Its id.
+        grant_id: String,
+        /// How many.
+        amount: Credits,
+        /// From when.
+        starts_at: Micros,
+        /// Until when.
+        expires_at: Micros,
+        /// How long the rest lives on, `Micros::MAX` for ever, and the most of it.
+        rolls: Option<(Micros, Option<Credits>)>,
+    },
+    /// A grant ends before its time.
+    End {
+        /// Its id.
+        grant_id: String,
+        /// As if it was never given.
+        revoked: bool,
+    },
+    /// How far commits and reserves may go into debt.
+    Bounds {
+        /// Commits.
+        overdraft_limit: Credits,
+        /// Reserves.
+        credit_limit: Credits,
+    },
+}
+
+/// Lua's largest instant.
+const NEVER: Micros = super::packed::NEVER;
+
+/// Packs a step.
+#[must_use]
+pub fn pack(step: &Step) -> Vec<u8> {
+    let mut w = Writer::default();
+    w.int(4, i64::from(step.from))
+        .byte(u8::from(step.by_time))
+        .blob(&pack_limits(step))
+        .blob(&step.record)
+        .blob(&step.said);
+    for (at, effect) in &step.effects {
+        w.int(7, *at);
+        match effect {
+            Effect::Grant {
+                grant_id,
+                amount,
+                starts_at,
+                expires_at,
+                rolls,
+            } => {
+                w.byte(1).text(grant_id).int(7, amount.micro());
+                w.int(7, *starts_at).int(7, (*expires_at).min(NEVER));
+                let (lasts, cap) = rolls.map_or((0, None), |(lasts, cap)| (lasts.min(NEVER), cap));
+                w.int(7, lasts).int(7, cap.map_or(-1, Credits::micro));
+            }
+            Effect::End { grant_id, revoked } => {
+                w.byte(2).text(grant_id).byte(u8::from(*revoked));
+            }
+            Effect::Bounds {
+                overdraft_limit,
+                credit_limit,
+            } => {
+                w.byte(3)
+                    .int(7, overdraft_limit.micro())
+                    .int(7, credit_limit.micro());
+            }
+        }
+    }
+    w.int(7, step.at).byte(0);
+    w.0
+}
+
+fn pack_limits(step: &Step) -> Vec<u8> {
+    let none = Gives::default();
+    let gives = step.gives.as_ref().unwrap_or(&none);
+    let mut w = Writer::default();
+    w.int(4, i64::from(step.to))
+        .int(7, step.next_due.unwrap_or(NEVER).min(NEVER))
+        .byte(u8::from(step.gives.is_some()))
+        .int(4, i64::from(gives.concurrency))
+        .int(7, gives.duration);
+    for list in [&gives.features, &gives.resolutions] {
+        w.byte(u8::try_from(list.len()).unwrap_or(u8::MAX));
+        for name in list.iter().take(usize::from(u8::MAX)) {
+            w.text(name);
+        }
+    }
+    w.0
+}
+
+/// Reads what the script keeps of a plan.
+///
+/// # Errors
+/// It cannot be read.
+pub fn limits(bytes: &[u8]) -> Result<Limits, Malformed> {
+    let mut r = Reader(bytes);
+    let (_revision, _due) = (r.u32()?, r.int(7)?);
+    let (active, concurrency, duration) = (r.byte()? == 1, r.u32()?, r.int(7)?);
+    let [features, resolutions] = [names(&mut r)?, names(&mut r)?];
+    Ok(Limits {
+        active,
+        concurrency,
+        duration,
+        features,
+        resolutions,
+    })
+}
+
+fn names(r: &mut Reader) -> Result<Vec<String>, Malformed> {
+    (0..r.byte()?).map(|_| r.text()).collect()
+}
