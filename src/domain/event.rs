@@ -140,6 +140,15 @@ pub enum Fact {
         /// Its id.
         grant_id: String,
     },
+    /// One of the account's levels is another one.
+    LevelChanged {
+        /// The id of the change, as it is remembered.
+        id: String,
+        /// The level.
+        capacity: String,
+        /// Where it stands now, in millionths of its unit.
+        level: i64,
+    },
     /// The account's subscription began, changed or went on; its grants are events of their own.
     Subscription(Box<SubscriptionStep>),
     /// A hold was made.
@@ -191,6 +200,7 @@ impl Fact {
             Self::GrantExpired { .. } => "grant_expired",
             Self::Revoke { .. } => "revoke",
             Self::Subscription(_) => "subscription",
+            Self::LevelChanged { .. } => "level_changed",
             Self::Reserve(_) => "reserve",
             Self::Extend(_) => "extend",
             Self::Commit(_) => "commit",
@@ -235,6 +245,7 @@ impl Fact {
             Self::GrantExpired { grant_id, .. } => Some(format!("g/{grant_id}/expired")),
             Self::Revoke { grant_id, .. } => Some(format!("g/{grant_id}/revoked")),
             Self::Subscription(step) => Some(step.deed()),
+            Self::LevelChanged { id, .. } => Some(format!("l/{id}")),
             Self::Extend(hold) => Some(of_hold(hold, "extend")),
             Self::Commit(hold) => Some(of_hold(hold, "commit")),
             Self::Release(hold) | Self::HoldExpired(hold) => Some(of_hold(hold, "ended")),

@@ -1,7 +1,7 @@
 //! An event of the stream as the call that made it, so that it can be made again.
 
 use super::{
-    operation::{Caller, GrantRequest, NEVER_IN_FORCE, NewAccount, Operation, Verb},
+    operation::{self, Caller, GrantRequest, NEVER_IN_FORCE, NewAccount, Operation, Verb},
     packed::{self, Outcome},
     step::PLAN_GRANT,
     wire::{Malformed, Reader},
@@ -57,6 +57,15 @@ pub fn again(event: &Event) -> Result<Option<Again>, Malformed> {
             },
             None => return Ok(None),
         },
+        Fact::LevelChanged { id, .. } => {
+            let (capacity, change) = operation::level(sent)?;
+            Verb::Level {
+                level_id: id.clone(),
+                capacity,
+                change,
+                most: None,
+            }
+        }
         // Of a subscription: its step makes it again.
         Fact::Grant(terms) if terms.grant_id.starts_with(PLAN_GRANT) => return Ok(None),
         Fact::Grant(terms) => {
@@ -72,6 +81,7 @@ pub fn again(event: &Event) -> Result<Option<Again>, Malformed> {
                 provider: terms.provider.clone(),
                 external_reference: terms.external_reference.clone(),
                 sent: sent.to_vec(),
+                bought: false,
             };
             Verb::Grant {
                 grant_id: terms.grant_id.clone(),

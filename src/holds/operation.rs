@@ -2,6 +2,8 @@
 
 mod pack;
 
+pub use self::pack::level;
+
 use super::keys::Keys;
 use crate::domain::{
     account::Micros,
@@ -59,7 +61,12 @@ pub struct GrantRequest {
     pub external_reference: String,
     /// The whole call as sent, for comparison.
     pub sent: Vec<u8>,
+    /// It is a purchase: what it came to stands behind what was sent, in `BOUGHT_BYTES`.
+    pub bought: bool,
 }
+
+/// How much a purchase has behind what was sent: price, credits, and whether they may be revoked.
+pub const BOUGHT_BYTES: usize = 15;
 
 /// What a version of the catalog says of a call.
 #[derive(Clone, Debug)]
@@ -78,6 +85,18 @@ pub const NEVER_IN_FORCE: InForce = InForce {
     until: 0,
     need: Vec::new(),
 };
+
+/// How the changes of levels are called: no caller's id of a grant begins so.
+pub const LEVEL: &str = "~level:";
+
+/// What becomes of a level, in millionths of its unit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LevelChange {
+    /// It is so much, whatever the plan allows.
+    To(i64),
+    /// It is so much more, or less.
+    By(i64),
+}
 
 /// What a new account has that was not sent.
 #[derive(Clone, Copy, Debug, Default)]
@@ -131,6 +150,13 @@ pub enum Verb {
     },
     /// Take a grant back.
     Revoke { grant_id: String },
+    /// Report a level, or change it by something. `most` of an account without a subscription.
+    Level {
+        level_id: String,
+        capacity: String,
+        change: LevelChange,
+        most: Option<i64>,
+    },
     /// Set credits aside.
     Reserve {
         hold_id: String,
@@ -219,6 +245,7 @@ impl Verb {
             Self::Read => 17,
             Self::Subscription { .. } => 19,
             Self::Balance => 20,
+            Self::Level { .. } => 21,
             Self::Grant { .. } => 6,
             Self::Revoke { .. } => 9,
             Self::Reserve { .. } => 10,
@@ -259,11 +286,12 @@ impl Verb {
         )
     }
 
-    /// The grant that it is about.
+    /// The grant that it is about; a change of a level is remembered as one.
     #[must_use]
     pub fn grant_id(&self) -> Option<&str> {
         match self {
             Self::Grant { grant_id, .. } | Self::Revoke { grant_id } => Some(grant_id),
+            Self::Level { level_id, .. } => Some(level_id),
             _ => None,
         }
     }

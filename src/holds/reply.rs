@@ -75,7 +75,12 @@ fn with_more(status: u8, bytes: &[u8]) -> Result<Body, Malformed> {
             return Ok(Body::Renew { record, answer });
         }
         7 => answer.plan = Some(step::limits(before)?),
-        _ => answer.kinds = packed::kinds(before)?,
+        _ => {
+            let mut r = Reader(before);
+            answer.kinds = packed::kinds(r.blob()?)?;
+            let plan = r.blob()?;
+            answer.plan = (!plan.is_empty()).then(|| step::limits(plan)).transpose()?;
+        }
     }
     Ok(Body::Answer(answer))
 }

@@ -1,5 +1,7 @@
 //! A step of a subscription, packed for the script (`lua/plan.lua`), and what the script keeps of a plan.
 
+use std::collections::BTreeMap;
+
 use super::wire::{Malformed, Reader, Writer};
 use crate::domain::{account::Micros, credits::Credits, plan::Gives};
 
@@ -7,7 +9,7 @@ use crate::domain::{account::Micros, credits::Credits, plan::Gives};
 pub const PLAN_GRANT: &str = "~plan:";
 
 /// What the script keeps of a plan.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Limits {
     /// One holds.
     pub active: bool,
@@ -19,6 +21,10 @@ pub struct Limits {
     pub features: Vec<String>,
     /// The resolutions that it has; none: all.
     pub resolutions: Vec<String>,
+    /// The most of each level, in millionths of its unit; one that is not here has no bound.
+    pub capacities: BTreeMap<String, i64>,
+    /// Where each level of the account stands.
+    pub levels: BTreeMap<String, i64>,
 }
 
 /// A step.
@@ -120,6 +126,7 @@ pub fn pack(step: &Step) -> Vec<u8> {
     w.0
 }
 
+/// Without the levels, which the script knows.
 fn pack_limits(step: &Step) -> Vec<u8> {
     let none = Gives::default();
     let gives = step.gives.as_ref().unwrap_or(&none);
@@ -135,6 +142,10 @@ fn pack_limits(step: &Step) -> Vec<u8> {
             w.text(name);
         }
     }
+    w.byte(u8::try_from(gives.capacities.len()).unwrap_or(u8::MAX));
+    for (name, most) in gives.capacities.iter().take(usize::from(u8::MAX)) {
+        w.text(name).int(7, *most);
+    }
     w.0
 }
 
@@ -147,13 +158,20 @@ pub fn limits(bytes: &[u8]) -> Result<Limits, Malformed> {
     let (_revision, _due) = (r.u32()?, r.int(7)?);
     let (active, concurrency, duration) = (r.byte()? == 1, r.u32()?, r.int(7)?);
     let [features, resolutions] = [names(&mut r)?, names(&mut r)?];
+    let [capacities, levels] = [numbers(&mut r)?, numbers(&mut r)?];
     Ok(Limits {
         active,
         concurrency,
         duration,
         features,
         resolutions,
+        capacities,
+        levels,
     })
+}
+
+fn numbers(r: &mut Reader) -> Result<BTreeMap<String, i64>, Malformed> {
+    (0..r.byte()?).map(|_| Ok((r.text()?, r.int(7)?))).collect()
 }
 
 fn names(r: &mut Reader) -> Result<Vec<String>, Malformed> {

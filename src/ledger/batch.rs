@@ -29,6 +29,8 @@ pub(super) struct Batch<'a> {
     pub holds: BTreeMap<(&'a str, u64), HoldChange<'a>>,
     /// By account and id: the last step wins.
     pub subscriptions: BTreeMap<(&'a str, &'a str), &'a SubscriptionStep>,
+    /// By account and name: where a level stands, and since which event.
+    pub levels: BTreeMap<(&'a str, &'a str), (i64, u64)>,
     /// All steps: account, sequence.
     pub steps: Vec<(&'a str, u64, &'a SubscriptionStep)>,
 }
@@ -206,6 +208,12 @@ impl<'a> Batch<'a> {
             | Fact::AccountUnfrozen(_) => {}
             Fact::AccountClosed(_) => self.closed.push((&event.account, at)),
             Fact::Grant(terms) => self.make_grant(event, terms, 0)?,
+            Fact::LevelChanged {
+                capacity, level, ..
+            } => {
+                let key = (event.account.as_str(), capacity.as_str());
+                self.levels.insert(key, (*level, event.sequence));
+            }
             Fact::Subscription(step) => {
                 let key = (event.account.as_str(), step.subscription_id.as_str());
                 self.subscriptions.insert(key, step);

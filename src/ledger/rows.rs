@@ -77,10 +77,11 @@ pub(super) async fn write(
     let holds = columns::Holds::of(batch)?;
     let subscriptions = columns::Subscriptions::of(batch)?;
     let bills = columns::Bills::of(batch)?;
+    let levels = columns::Levels::of(batch)?;
     copy_events(tx, statements, batch).await?;
     copy_transfers(tx, statements, batch, &names).await?;
     // Sent together, answered in order; each is looked at in that order, so that the first cause is the one reported.
-    let (created, updated, granted, changed, ended, held, subscribed, billed) = tokio::join!(
+    let (created, updated, granted, changed, ended, held, subscribed, billed, measured) = tokio::join!(
         accounts.new.execute(tx, &statements.insert_accounts),
         accounts.old.execute(tx, &statements.update_accounts),
         new_grants.execute(tx, &statements.insert_grants),
@@ -89,6 +90,7 @@ pub(super) async fn write(
         holds.execute(tx, &statements.upsert_holds),
         subscriptions.execute(tx, &statements.upsert_subscriptions),
         bills.execute(tx, &statements.insert_bills),
+        levels.execute(tx, &statements.upsert_levels),
     );
     created?;
     complete(
@@ -110,6 +112,7 @@ pub(super) async fn write(
     )?;
     subscribed?;
     billed?;
+    measured?;
     Ok(())
 }
 

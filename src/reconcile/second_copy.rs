@@ -187,6 +187,8 @@ fn resolved(
             request.starts_at = Some(outcome.a);
             request.expires_at = Some(outcome.b).filter(|at| *at < NEVER);
             request.expires_in = None;
+            // Of a purchase, what it came to the first time.
+            request.sent.clone_from(&outcome.sent);
         }
         Verb::Extend { amount, .. } => {
             replay.amount = amount.unwrap_or(Credits::ZERO);
@@ -219,6 +221,7 @@ fn resolved(
         Verb::CreateAccount { .. }
         | Verb::CloseAccount
         | Verb::Subscription { .. }
+        | Verb::Level { .. }
         | Verb::Revoke { .. }
         | Verb::Release { .. }
         | Verb::Charge { .. }

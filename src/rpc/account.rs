@@ -7,7 +7,7 @@ use tonic::{Request, Response, Status};
 use super::{
     core::{Core, caller},
     fields::{Fields, next_page_token},
-    reused, status,
+    level, reused, status,
     subscriptions::terms::debt_without,
     view,
 };
@@ -192,7 +192,15 @@ impl AccountService for Accounts {
         Ok(Response::new(proto::GetBalanceResponse {
             balance: view::balance(&done.answer),
             kinds: done.answer.kinds.iter().map(view::kind).collect(),
+            levels: level::all(&self.0, done.answer.plan.as_ref()).await?,
         }))
+    }
+
+    async fn change_level(
+        &self,
+        request: Request<proto::ChangeLevelRequest>,
+    ) -> Result<Response<proto::ChangeLevelResponse>, Status> {
+        level::change(&self.0, request).await
     }
 
     async fn list_transfers(

@@ -7,7 +7,7 @@ use tonic::{Request, Response, Status};
 use super::{
     core::{Core, Done, caller},
     fields::{DAY, Fields, SECOND, next_page_token},
-    reused, status, view,
+    purchase, reused, status, view,
 };
 use crate::{
     domain::{
@@ -33,9 +33,9 @@ const EXPIRES_IN_MAX: i64 = 36_600 * DAY;
 /// The longest rollover: ten years.
 const ROLLOVER_MAX: i64 = 3_660 * DAY;
 /// Most bytes of a provider's name.
-const PROVIDER_MAX: usize = 64;
+pub const PROVIDER_MAX: usize = 64;
 /// Most bytes of its reference.
-const REFERENCE_MAX: usize = 128;
+pub const REFERENCE_MAX: usize = 128;
 
 /// The service.
 pub struct Grants(pub Arc<Core>);
@@ -98,6 +98,7 @@ fn read(fields: &mut Fields, r: &proto::GrantCreditsRequest) -> GrantRequest {
         provider: r.provider.clone(),
         external_reference: r.external_reference.clone(),
         sent: reused::comparable(r, amount, rollover.and_then(|rollover| rollover.cap)),
+        bought: false,
     }
 }
 
@@ -140,6 +141,13 @@ impl GrantService for Grants {
             replayed: done.answer.replayed,
             durability: self.0.reach(&done, durability).await,
         }))
+    }
+
+    async fn purchase_credits(
+        &self,
+        request: Request<proto::PurchaseCreditsRequest>,
+    ) -> Result<Response<proto::PurchaseCreditsResponse>, Status> {
+        purchase::purchase(&self.0, request).await
     }
 
     async fn list_grants(
@@ -210,7 +218,12 @@ impl GrantService for Grants {
 }
 
 /// The grant as it was made, also in the answer to a repeat: what was sent, and what the outcome resolved.
-fn as_made(account_id: &str, grant_id: String, made: GrantRequest, done: &Done) -> proto::Grant {
+pub fn as_made(
+    account_id: &str,
+    grant_id: String,
+    made: GrantRequest,
+    done: &Done,
+) -> proto::Grant {
     let (starts_at, expires_at) = done.numbers();
     let issued = view::sum(done.moves(), &[MoveKind::Issue]);
     let started = issued > Credits::ZERO;

@@ -2,7 +2,7 @@
 //! the script; with the plan that accounts without a subscription have it is compared here, since the catalog says which that is.
 
 use crate::{
-    domain::plan::Gives,
+    domain::{credits::Credits, plan::Gives},
     holds::{Writer, step::Limits},
     pricing::{
         Catalog,
@@ -124,6 +124,7 @@ impl Need {
             duration: gives.duration,
             features: gives.features.clone(),
             resolutions: gives.resolutions.clone(),
+            ..Limits::default()
         };
         let reasons = [
             ErrorReason::FeatureNotInPlan,
@@ -149,6 +150,14 @@ impl Need {
             ErrorReason::ResolutionLimit if !limits.resolutions.is_empty() => {
                 missing(&self.resolutions, &limits.resolutions)
             }
+            ErrorReason::CapacityLimit => self.capacities.iter().find_map(|name| {
+                let level = limits.levels.get(name).copied().unwrap_or(0);
+                let most = limits.capacities.get(name).copied()?;
+                (level >= most).then(|| Beyond {
+                    asked: name.clone(),
+                    given: Credits::from_micro(most).to_string(),
+                })
+            }),
             ErrorReason::DurationLimit
                 if limits.duration > 0 && self.duration > limits.duration =>
             {
@@ -170,6 +179,8 @@ impl Need {
             duration: gives.duration,
             features: gives.features,
             resolutions: gives.resolutions,
+            capacities: gives.capacities,
+            ..Limits::default()
         }
     }
 }

@@ -19,9 +19,12 @@ use crate::{
     },
     holds::{
         Reader,
+        operation::{self, BOUGHT_BYTES, LevelChange},
         packed::{self, Outcome},
     },
-    proto::{ErrorReason, GrantCreditsRequest, grant_credits_request::Expiry},
+    proto::{
+        ErrorReason, GrantCreditsRequest, PurchaseCreditsRequest, grant_credits_request::Expiry,
+    },
 };
 
 /// Names of the fields whose two values differ.
@@ -223,6 +226,49 @@ fn span(request: &GrantCreditsRequest) -> Option<prost_types::Duration> {
         Some(Expiry::ExpiresIn(span)) => Some(span),
         _ => None,
     }
+}
+
+/// Of a purchase.
+///
+/// # Errors
+/// ID_REUSED.
+pub fn purchase(done: Done, sent: &[u8]) -> Result<Done, Status> {
+    check(done, "the grant id", |_, outcome| {
+        let end = outcome.sent.len().saturating_sub(BOUGHT_BYTES);
+        let was = PurchaseCreditsRequest::decode(&outcome.sent[..end]).unwrap_or_default();
+        let now = PurchaseCreditsRequest::decode(sent).unwrap_or_default();
+        let mut fields = differing(&[
+            ("what", was.what != now.what),
+            ("trust_tier", was.trust_tier != now.trust_tier),
+            ("starts_at", was.starts_at != now.starts_at),
+            ("provider", was.provider != now.provider),
+            (
+                "external_reference",
+                was.external_reference != now.external_reference,
+            ),
+        ]);
+        // Credits were granted under the id, and not bought.
+        if fields.is_empty() {
+            fields.push("what");
+        }
+        let issued = view::sum(&outcome.moves, &[MoveKind::Issue]).to_string();
+        (fields, json!({ "issued": issued }))
+    })
+}
+
+/// Of a change of a level.
+///
+/// # Errors
+/// ID_REUSED.
+pub fn level(done: Done, capacity: &str, change: LevelChange) -> Result<Done, Status> {
+    check(done, "the change id", |_, outcome| {
+        let (was, by) = operation::level(&outcome.sent).unwrap_or((String::new(), change));
+        let fields = differing(&[("capacity", was != capacity), ("change", by != change)]);
+        (
+            fields,
+            json!({ "capacity": was, "level": view::credits(outcome.b) }),
+        )
+    })
 }
 
 /// A grant.

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     domain::{credits::Credits, hold::Hold},
-    holds::{HoldsError, packed::Answer},
+    holds::{HoldsError, packed::Answer, step::Limits},
     ledger::LedgerError,
     proto::ErrorReason,
     reconcile::memory::MemoryError,
@@ -260,6 +260,9 @@ fn explain(reason: ErrorReason, answer: &Answer, need: Option<&Need>) -> Refusal
         )
         .with("open_holds", answer.open_holds)
         .with("max_open_holds", y),
+        R::CapacityLimit if need.is_some_and(|need| !need.capacities.is_empty()) => {
+            not_given(reason, answer, need)
+        }
         R::CapacityLimit if x == 1 => {
             Refusal::new(reason, "the account has 64 live grants, the limit is 64")
                 .with("resource", "grants")
@@ -345,8 +348,14 @@ fn explain(reason: ErrorReason, answer: &Answer, need: Option<&Need>) -> Refusal
 
 /// What the account's plan does not give, or, without a subscription, the plan that all have.
 fn not_given(reason: ErrorReason, answer: &Answer, need: Option<&Need>) -> Refusal {
-    let limits = answer.plan.clone();
-    let limits = limits.or_else(|| need.map(Need::limits_without));
+    let limits = match answer.plan.clone() {
+        Some(plan) if plan.active => Some(plan),
+        // Levels are the account's, whatever its plan.
+        plan => need.map(|need| Limits {
+            levels: plan.unwrap_or_default().levels,
+            ..need.limits_without()
+        }),
+    };
     let beyond = need
         .zip(limits)
         .and_then(|(need, limits)| need.beyond(reason, &limits));
@@ -357,6 +366,10 @@ fn not_given(reason: ErrorReason, answer: &Answer, need: Option<&Need>) -> Refus
         ErrorReason::DurationLimit => (
             format!("the job has {asked} seconds, the plan allows {given}"),
             ("seconds", "limit"),
+        ),
+        ErrorReason::CapacityLimit => (
+            format!("there is no room for more of {asked}: the limit is {given}"),
+            ("resource", "limit"),
         ),
         ErrorReason::ResolutionLimit => (
             format!("the job has {asked}, the plan allows {given}"),

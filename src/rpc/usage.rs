@@ -357,7 +357,10 @@ impl Core {
     }
 
     /// What any new hold needs of a plan, whatever it is for, by the catalog in force.
-    async fn need(&self) -> Result<Option<Need>, Status> {
+    ///
+    /// # Errors
+    /// A store did not answer.
+    pub async fn need(&self) -> Result<Option<Need>, Status> {
         let version = match self.clock_seen.load(Ordering::Relaxed) {
             0 => self.catalog_now().await?.map(|(version, _)| version),
             now => self.catalog_at(now).await?,

@@ -170,6 +170,7 @@ impl Rooms {
             provider: String::new(),
             external_reference: String::new(),
             sent: Vec::new(),
+            bought: false,
         };
         Verb::Grant {
             grant_id: grant_id.into(),

@@ -42,6 +42,8 @@ CHAPTERS = [
     prices.apply,
     prices.quote,
     plans.subscribe,
+    plans.levels,
+    plans.purchase,
     plans.end,
     ledger.list_holds,
     ledger.list_transfers,

@@ -243,7 +243,7 @@ end
 
 verbs[V_READ] = function(_, A) return answer(A, OK, false, '', 0, 0, '', '', '') end
 
--- The same with the started grants that have not ended: kind, made with, free, pinned. Not added up: what spent ones were made with
+-- The same with what the program reads of the plan, and the started grants that have not ended: kind, made with, free, pinned. Not added up: what spent ones were made with
 -- passes 2^53 (A2).
 verbs[V_BALANCE] = function(_, A)
   local parts = {}
@@ -253,6 +253,7 @@ verbs[V_BALANCE] = function(_, A)
     end
   end
   parts = concat(parts)
+  parts = pack('>I2c0I2c0', #parts, parts, #A.packed_plan, A.packed_plan)
   return pack('>BI2c0', WITH_KINDS, #parts, parts) .. answer(A, OK, false, '', 0, 0, '', '', '')
 end
 

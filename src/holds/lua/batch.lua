@@ -8,7 +8,7 @@ local HOLD_KEYS, GRANT_KEYS, ACCOUNT_KEYS = 3, 2, 1
 
 local function keys_of(verb)
   if verb >= V_RESERVE and verb ~= V_READ and verb < V_PLAN then return HOLD_KEYS end
-  return (verb == V_GRANT or verb == V_REVOKE) and GRANT_KEYS or ACCOUNT_KEYS
+  return (verb == V_GRANT or verb == V_REVOKE or verb == V_LEVEL) and GRANT_KEYS or ACCOUNT_KEYS
 end
 
 -- Into the one table that all operations of a batch use in turn: nothing holds on to it.

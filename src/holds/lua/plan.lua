@@ -20,6 +20,26 @@ local function read_list(raw, at)
   return list, at
 end
 
+local function read_numbers(raw, at)
+  local numbers, count = {}, raw:byte(at)
+  at = at + 1
+  for _ = 1, count do
+    local name, number
+    name, number, at = take('>si7', raw, at)
+    numbers[name] = number
+  end
+  return numbers, at
+end
+
+local function pack_levels(levels)
+  local parts, count = {}, 0
+  for name, level in pairs(levels) do
+    count = count + 1
+    parts[count] = pack('>si7', name, level)
+  end
+  return string.char(count) .. concat(parts)
+end
+
 -- False: the account never had a subscription.
 function plan_of(A)
   if A.plan == nil then
@@ -30,7 +50,9 @@ function plan_of(A)
       local revision, due, active, slots, duration, at = take(PLAN, raw)
       A.plan = { revision = revision, due = due, active = active == 1, slots = slots, duration = duration }
       A.plan.features, at = read_list(raw, at)
-      A.plan.resolutions = read_list(raw, at)
+      A.plan.resolutions, at = read_list(raw, at)
+      A.plan.capacities, at = read_numbers(raw, at)
+      A.plan.levels_at, A.plan.levels = at, read_numbers(raw, at)
     end
   end
   return A.plan
@@ -105,7 +127,9 @@ local function bound(A, turn, at)
 end
 
 local function end_step(A, turn, at)
-  A.packed_plan, A.packed_record, A.plan, A.plan_changed = turn.packed, turn.record, nil, true
+  local plan = plan_of(A)
+  A.packed_plan = turn.packed .. pack_levels(plan and plan.levels or {}) -- levels are the account's, whatever its plan
+  A.packed_record, A.plan, A.plan_changed = turn.record, nil, true
   local E = begin(A, V_PLAN, '', at, turn.op)
   emit(E, '', pack('>I2c0', #turn.said, turn.said))
   reindex(A, plan_of(A).due)
@@ -135,26 +159,71 @@ verbs[V_PLAN] = function(op, A)
   return answer(A, OK, false, '', 0, 0, '', '', '')
 end
 
--- What a call needs of a plan, by what the catalog says: the reasons against it before and after the one for open holds, and how many of
--- those there may be. What an account without a subscription may do was looked at before: the catalog says it.
-function beyond_plan(A, need)
-  local plan = plan_of(A)
-  local active = plan and plan.active
-  if need == '' then return '', active and plan.slots or 0 end
-  local bare, slots, duration, at = take('>sI4i7', need)
-  local features, resolutions
-  features, at = read_list(need, at)
-  resolutions, at = read_list(need, at)
-  if not active then return bare, slots end
+-- The most of a level: the plan's, or without a subscription what the catalog says; nil: any.
+local function most_of(plan, name, bare)
+  if plan and plan.active then return plan.capacities[name] end
+  if bare >= 0 then return bare end
+end
+
+local function features_and_sizes(plan, features, duration, resolutions)
   local reasons = ''
   for name in pairs(features) do
     if not plan.features[name] then reasons = string.char(FEATURE_NOT_IN_PLAN) end
   end
   if plan.duration > 0 and duration > plan.duration then reasons = reasons .. string.char(DURATION_LIMIT) end
   for name in pairs(next(plan.resolutions) and resolutions or {}) do
-    if not plan.resolutions[name] then return reasons .. string.char(RESOLUTION_LIMIT), plan.slots end
+    if not plan.resolutions[name] then return reasons .. string.char(RESOLUTION_LIMIT) end
   end
-  return reasons, plan.slots
+  return reasons
+end
+
+-- What a call needs of a plan, by what the catalog says: the reasons against it before and after the one for open holds, and how many of
+-- those there may be. What an account without a subscription may do was looked at before: the catalog says it.
+function beyond_plan(A, need)
+  local plan = plan_of(A)
+  local active = plan and plan.active
+  if need == '' then return '', '', active and plan.slots or 0 end
+  local bare, slots, duration, at = take('>sI4i7', need)
+  local features, resolutions, levels, full
+  features, at = read_list(need, at)
+  resolutions, at = read_list(need, at)
+  levels, full = read_numbers(need, at), ''
+  for name, bare_most in pairs(levels) do
+    local most = most_of(plan, name, bare_most)
+    if most and (plan and plan.levels[name] or 0) >= most then full = string.char(CAPACITY_LIMIT) end
+  end
+  if not active then return bare, full, slots end
+  return features_and_sizes(plan, features, duration, resolutions), full, plan.slots
+end
+
+-- A level is reported as it is, or changed by something: that only within its bound.
+verbs[V_LEVEL] = function(op, A)
+  local name, absolute, x, bare, sent = take('>sBi7i7I2c0', op.raw, op.at)
+  local known = recorded_grant(A, op)
+  if known then
+    local _, was = moves_at(known)
+    if was ~= sent then return refuse(A, ID_REUSED, 0, 0, nil, known) end
+    return repeated(A, nil, known)
+  end
+  if op.asked == 0 then return answer(A, ASK_LEDGER, false, '', 0, 0, '', '', '') end
+  local reason = not REPLAYS and barred(A)
+  if reason and reason ~= ACCOUNT_SUSPENDED then return refuse(A, reason) end
+  local plan = plan_of(A)
+  local levels = plan and plan.levels or {}
+  local was, most = levels[name] or 0, most_of(plan, name, bare)
+  local now = absolute == 1 and x or was + x
+  if now < 0 or now > MAX_CREDITS then return refuse(A, INVALID, was, x) end
+  if absolute == 0 and x > 0 and most and now > most and not REPLAYS then
+    return pack('>BI2c0', BEYOND_PLAN, #A.packed_plan, A.packed_plan) .. refuse(A, CAPACITY_LIMIT, now, most)
+  end
+  local E, outcome = begin(A, V_LEVEL, op.id, A.clock, op), pack_outcome(sent, '', was, now)
+  levels[name] = now > 0 and now or nil
+  local of_plan = plan and sub(A.packed_plan, 1, plan.levels_at - 1) or pack(PLAN, 0, NEVER, 0, 0, 0) .. '\0\0\0'
+  A.packed_plan, A.plan, A.plan_changed = of_plan .. pack_levels(levels), nil, true
+  A.packed_record = A.packed_record or call('HGET', A.key, 'b') or ''
+  record_grant(A, op, outcome, '')
+  emit(E, outcome, pack('>si7', name, now))
+  return done(E, nil, outcome)
 end
 
 end

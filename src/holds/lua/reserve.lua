@@ -12,14 +12,16 @@ end
 
 -- All that refuses, in order; the first is the status. Second, how many open holds there may be; 0: any number.
 function limits(A, amount, slot, need)
-  local reasons, state, slots = '', barred(A), A.max_open
+  local reasons, state, slots, full = '', barred(A), A.max_open, ''
   if state then reasons = string.char(state) end
   if need ~= '' or A.packed_plan ~= '' then
-    local beyond, of_plan = beyond_plan(A, need)
+    local beyond, of_plan
+    beyond, full, of_plan = beyond_plan(A, need)
     reasons = reasons .. beyond
     if slots == 0 or (of_plan > 0 and of_plan < slots) then slots = of_plan end
   end
   if slot and slots > 0 and A.open >= slots then reasons = reasons .. string.char(CONCURRENCY_LIMIT) end
+  reasons = reasons .. full
   if A.debt > A.credit then
     reasons = reasons .. string.char(IN_DEBT)
   elseif short_by(A, amount) > 0 then
@@ -30,11 +32,10 @@ end
 
 end
 
--- With what the program reads of the account's plan before it, if one holds.
+-- With what the program reads of the account's plan before it, if it has one.
 local function refuse_limits(A, reasons, amount, slots)
   local refused = answer(A, REFUSED, false, reasons, amount, slots, '', '', '')
-  local plan = plan_of(A)
-  return plan and plan.active and pack('>BI2c0', BEYOND_PLAN, #A.packed_plan, A.packed_plan) .. refused or refused
+  return A.packed_plan == '' and refused or pack('>BI2c0', BEYOND_PLAN, #A.packed_plan, A.packed_plan) .. refused
 end
 
 -- H1: what each grant gives, in burn order, and the rest: the promise.

@@ -1,9 +1,12 @@
 //! An operation as the script reads it (`lua/*.lua`).
 
-use super::{GrantRequest, InForce, Operation, Remembered, Verb};
+use super::{GrantRequest, InForce, LevelChange, Operation, Remembered, Verb};
 use crate::{
     domain::{credits::Credits, hold::Usage},
-    holds::{packed, wire::Writer},
+    holds::{
+        packed,
+        wire::{Malformed, Reader, Writer},
+    },
 };
 
 impl Operation {
@@ -82,6 +85,20 @@ impl Operation {
                 let (no, non_refundable) = remembered.map_or((0, false), |r| r.grant);
                 w.int(4, i64::from(no)).byte(u8::from(non_refundable));
             }
+            Verb::Level {
+                level_id: _,
+                capacity,
+                change,
+                most,
+            } => {
+                let (absolute, x) = match change {
+                    LevelChange::To(x) => (1, *x),
+                    LevelChange::By(x) => (0, *x),
+                };
+                let sent = pack_level(capacity, *change);
+                w.text(capacity).byte(absolute).int(7, x);
+                w.int(7, most.unwrap_or(-1)).blob(&sent);
+            }
             Verb::Reserve {
                 request,
                 ttl,
@@ -142,7 +159,7 @@ fn pack_in_force(w: &mut Writer, usage: Option<Usage>, in_force: &InForce) {
 fn pack_grant(w: &mut Writer, request: &GrantRequest) {
     w.byte(request.kind as u8)
         .int(2, i64::from(request.priority))
-        .byte(u8::from(request.non_refundable));
+        .byte(u8::from(request.non_refundable) + 2 * u8::from(request.bought));
     w.int(7, request.amount.micro())
         .int(7, request.starts_at.unwrap_or(0));
     w.int(7, request.expires_at.unwrap_or(0))
@@ -158,4 +175,29 @@ fn pack_grant(w: &mut Writer, request: &GrantRequest) {
     w.text(&request.provider)
         .text(&request.external_reference)
         .blob(&request.sent);
+}
+
+/// A change of a level as it is compared with what was sent before.
+pub(in crate::holds) fn pack_level(capacity: &str, change: LevelChange) -> Vec<u8> {
+    let mut w = Writer::default();
+    match change {
+        LevelChange::To(x) => w.byte(1).int(7, x),
+        LevelChange::By(x) => w.byte(0).int(7, x),
+    };
+    w.text(capacity);
+    w.0
+}
+
+/// Reads it.
+///
+/// # Errors
+/// It cannot be read.
+pub fn level(sent: &[u8]) -> Result<(String, LevelChange), Malformed> {
+    let mut r = Reader(sent);
+    let (absolute, x) = (r.byte()? == 1, r.int(7)?);
+    let change = match absolute {
+        true => LevelChange::To(x),
+        false => LevelChange::By(x),
+    };
+    Ok((r.text()?, change))
 }

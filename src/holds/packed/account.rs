@@ -156,7 +156,7 @@ pub struct Answer {
     pub names: Vec<(u32, GrantKind, String)>,
     /// What is left of each kind of grant, if that was asked for.
     pub kinds: Vec<Kind>,
-    /// Of a refusal for what the account's plan does not give: the plan.
+    /// Of a refusal for what the account's plan does not give, and with `kinds`: the plan.
     pub plan: Option<Limits>,
 }
 

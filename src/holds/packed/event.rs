@@ -118,6 +118,11 @@ pub fn event(position: Position, raw: &[u8]) -> Result<Event, Malformed> {
         13 => Fact::Release(hold_fact(&mut r, &subject)?),
         14 => Fact::HoldExpired(hold_fact(&mut r, &subject)?),
         15 => Fact::Charge(hold_fact(&mut r, &subject)?),
+        21 => Fact::LevelChanged {
+            id: subject,
+            capacity: r.text()?,
+            level: r.int(7)?,
+        },
         19 => Fact::Subscription(Box::new(subscription(r.blob()?)?)),
         16 => Fact::Refund {
             hold: hold_fact(&mut r, &subject)?,

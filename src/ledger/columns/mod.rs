@@ -13,7 +13,7 @@ pub(super) use self::{
     accounts::{Accounts, Images},
     grants::{Closed, Grants, NewGrants},
     holds::{Holds, method_from_name},
-    subscriptions::{Bills, Subscriptions},
+    subscriptions::{Bills, Levels, Subscriptions},
 };
 
 /// Runs a statement unless there is nothing to do.

@@ -1,4 +1,4 @@
-//! Subscriptions as their last step in a batch left them, and the bills of all steps.
+//! Subscriptions and levels as the last event of a batch left them, and the bills of all steps.
 
 use jiff::Timestamp;
 use rust_decimal::Decimal;
@@ -54,6 +54,37 @@ impl<'a> Subscriptions<'a> {
                 &self.until,
                 &self.revision,
             ],
+        )
+        .await
+    }
+}
+
+#[derive(Default)]
+pub(in crate::ledger) struct Levels<'a> {
+    account: Vec<&'a str>,
+    capacity: Vec<&'a str>,
+    level: Vec<Decimal>,
+    sequence: Vec<i64>,
+}
+
+impl<'a> Levels<'a> {
+    pub fn of(batch: &Batch<'a>) -> Result<Self, DataError> {
+        let mut columns = Self::default();
+        for ((account, capacity), (level, sequence)) in &batch.levels {
+            columns.account.push(account);
+            columns.capacity.push(capacity);
+            columns.level.push(Decimal::new(*level, 6));
+            columns.sequence.push(value::bigint(*sequence)?);
+        }
+        Ok(columns)
+    }
+
+    pub async fn execute(&self, tx: &Transaction<'_>, statement: &Statement) -> Result<u64, Error> {
+        execute(
+            tx,
+            statement,
+            self.account.len(),
+            &[&self.account, &self.capacity, &self.level, &self.sequence],
         )
         .await
     }

@@ -48,5 +48,15 @@ create table account_plans (
     record     bytea not null
 ) with (fillfactor = 70);
 
-grant select, insert, update on subscriptions, account_plans to holdbook_service;
+-- Where an account's levels stand, such as what it stores, in the units of the catalog.
+create table levels (
+    account_id text          not null,
+    capacity   text          not null,
+    level      numeric(20,6) not null check (level >= 0),
+    -- The account's event that brought it there.
+    sequence   bigint        not null,
+    primary key (account_id, capacity)
+) with (fillfactor = 80);
+
+grant select, insert, update on subscriptions, account_plans, levels to holdbook_service;
 grant select, insert on bills to holdbook_service;

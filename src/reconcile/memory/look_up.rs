@@ -10,6 +10,13 @@ use crate::holds::{
 impl Memory {
     pub(super) async fn look_up(&self, operation: &Operation) -> Result<Remembered, MemoryError> {
         match (operation.verb.hold_id(), operation.verb.grant_id()) {
+            (None, Some(level_id)) if matches!(operation.verb, Verb::Level { .. }) => {
+                let outcome = self.recorded(operation, &format!("l/{level_id}")).await?;
+                Ok(Remembered {
+                    outcome,
+                    ..Remembered::default()
+                })
+            }
             (Some(hold_id), _) => self.look_up_hold(operation, hold_id).await,
             (None, Some(grant_id)) => self.look_up_grant(operation, grant_id).await,
             (None, None) => Ok(Remembered::default()),

@@ -1,12 +1,15 @@
 //! A customer of a shop: an account, its grants, jobs, plan and rows, all through gRPC.
 
 use holdbook::proto::{
-    Balance, Bill, CommitRequest, CommitResponse, CreateAccountRequest, GetBalanceRequest,
-    GrantCreditsRequest, GrantCreditsResponse, GrantKind, LedgerAccount, ListBillsRequest,
-    ListTransfersRequest, RecordPaymentRequest, ReserveRequest, ReserveResponse, SubscribeRequest,
-    SubscribeResponse, Transfer, Usage, account_service_client::AccountServiceClient,
-    commit_request::What, grant_service_client::GrantServiceClient,
-    metering_service_client::MeteringServiceClient,
+    Account, Balance, Bill, CancelRequest, CancelScheduledChangeRequest, ChangeLevelRequest,
+    ChangePlanRequest, ChangePlanResponse, CommitRequest, CommitResponse, CreateAccountRequest,
+    GetAccountRequest, GetBalanceRequest, GetSubscriptionRequest, GrantCreditsRequest,
+    GrantCreditsResponse, GrantKind, LedgerAccount, ListBillsRequest, ListTransfersRequest,
+    PurchaseCreditsRequest, PurchaseCreditsResponse, RecordPaymentRequest, ReleaseRequest,
+    ReserveRequest, ReserveResponse, ResumeRequest, RevokeGrantRequest, SubscribeRequest,
+    SubscribeResponse, Subscription, Transfer, Usage, account_service_client::AccountServiceClient,
+    change_level_request::Change, commit_request::What, grant_service_client::GrantServiceClient,
+    metering_service_client::MeteringServiceClient, purchase_credits_request::What as Buy,
     subscription_service_client::SubscriptionServiceClient,
 };
 use tonic::{Code, Status, transport::Channel};
@@ -31,6 +34,70 @@ impl Customer {
         let mut accounts = AccountServiceClient::new(shop.stack.channel());
         accounts.create_account(account).await.expect("an account");
         Self(shop)
+    }
+
+    /// As the catalog has new accounts.
+    pub async fn fresh(product: &str) -> Self {
+        let shop = Shop::selling(product).await;
+        let account = CreateAccountRequest {
+            account_id: ACCOUNT.into(),
+            ..Default::default()
+        };
+        let mut accounts = AccountServiceClient::new(shop.stack.channel());
+        accounts.create_account(account).await.expect("an account");
+        Self(shop)
+    }
+
+    pub async fn account(&self) -> Account {
+        let request = GetAccountRequest {
+            account_id: ACCOUNT.into(),
+        };
+        let mut accounts = AccountServiceClient::new(self.0.stack.channel());
+        let answer = accounts.get_account(request).await.expect("an account");
+        answer.into_inner().account.expect("it")
+    }
+
+    pub async fn revoke(&self, id: &str) -> Result<(), Status> {
+        let request = RevokeGrantRequest {
+            account_id: ACCOUNT.into(),
+            grant_id: id.into(),
+            durability: 0,
+        };
+        let mut grants = GrantServiceClient::new(self.0.stack.channel());
+        grants.revoke_grant(request).await.map(drop)
+    }
+
+    pub async fn release(&self, hold: &str) {
+        let request = ReleaseRequest {
+            account_id: ACCOUNT.into(),
+            hold_id: hold.into(),
+            durability: 0,
+        };
+        let mut metering = MeteringServiceClient::new(self.0.stack.channel());
+        metering.release(request).await.expect("released");
+    }
+
+    pub async fn reserve_amount(&self, hold: &str, amount: &str) -> Result<(), Status> {
+        let request = ReserveRequest {
+            account_id: ACCOUNT.into(),
+            hold_id: hold.into(),
+            amount: amount.into(),
+            ..Default::default()
+        };
+        let mut metering = MeteringServiceClient::new(self.0.stack.channel());
+        metering.reserve(request).await.map(drop)
+    }
+
+    /// No scheduled change.
+    pub async fn keep(&self, change_id: &str) {
+        let request = CancelScheduledChangeRequest {
+            account_id: ACCOUNT.into(),
+            subscription_id: "sub".into(),
+            change_id: change_id.into(),
+            durability: 0,
+        };
+        let answer = self.plans().cancel_scheduled_change(request).await;
+        answer.expect("kept");
     }
 
     /// With a plan whose allowance is used up.
@@ -134,6 +201,101 @@ impl Customer {
             durability: 0,
         };
         self.plans().record_payment(request).await.expect("paid");
+    }
+
+    pub async fn change(&self, change_id: &str, plan: &str) -> Result<ChangePlanResponse, Status> {
+        let request = ChangePlanRequest {
+            account_id: ACCOUNT.into(),
+            subscription_id: "sub".into(),
+            change_id: change_id.into(),
+            plan: plan.into(),
+            ..Default::default()
+        };
+        Ok(self.plans().change_plan(request).await?.into_inner())
+    }
+
+    /// At once, another subscription.
+    pub async fn cancel_of(&self, id: &str, change_id: &str) -> Subscription {
+        self.cancelled((id, change_id), true).await
+    }
+
+    pub async fn cancel(&self, change_id: &str, at_once: bool) -> Subscription {
+        self.cancelled(("sub", change_id), at_once).await
+    }
+
+    async fn cancelled(&self, (id, change_id): (&str, &str), at_once: bool) -> Subscription {
+        let request = CancelRequest {
+            account_id: ACCOUNT.into(),
+            subscription_id: id.into(),
+            change_id: change_id.into(),
+            at_once,
+            durability: 0,
+        };
+        let answer = self.plans().cancel(request).await.expect("cancelled");
+        answer.into_inner().subscription.expect("it")
+    }
+
+    pub async fn resume(&self, change_id: &str) -> Subscription {
+        let request = ResumeRequest {
+            account_id: ACCOUNT.into(),
+            subscription_id: "sub".into(),
+            change_id: change_id.into(),
+            durability: 0,
+        };
+        let answer = self.plans().resume(request).await.expect("resumed");
+        answer.into_inner().subscription.expect("it")
+    }
+
+    pub async fn subscription(&self) -> Subscription {
+        let request = GetSubscriptionRequest {
+            account_id: ACCOUNT.into(),
+            subscription_id: String::new(),
+        };
+        let answer = self.plans().get_subscription(request).await;
+        answer.expect("one").into_inner().subscription.expect("it")
+    }
+
+    /// Buys a pack, or an amount in a trust tier.
+    pub async fn buy(
+        &self,
+        id: &str,
+        what: Buy,
+        tier: &str,
+    ) -> Result<PurchaseCreditsResponse, Status> {
+        let request = PurchaseCreditsRequest {
+            account_id: ACCOUNT.into(),
+            grant_id: id.into(),
+            what: Some(what),
+            trust_tier: tier.into(),
+            ..Default::default()
+        };
+        let mut grants = GrantServiceClient::new(self.0.stack.channel());
+        Ok(grants.purchase_credits(request).await?.into_inner())
+    }
+
+    /// Changes a level; answers where it stands then.
+    pub async fn level(&self, id: &str, capacity: &str, change: Change) -> Result<String, Status> {
+        let request = ChangeLevelRequest {
+            account_id: ACCOUNT.into(),
+            change_id: id.into(),
+            capacity: capacity.into(),
+            change: Some(change),
+            durability: 0,
+        };
+        let mut accounts = AccountServiceClient::new(self.0.stack.channel());
+        Ok(accounts.change_level(request).await?.into_inner().level)
+    }
+
+    /// Made with and left, of a kind of grant.
+    pub async fn kind(&self, kind: GrantKind) -> [String; 2] {
+        let request = GetBalanceRequest {
+            account_id: ACCOUNT.into(),
+        };
+        let mut accounts = AccountServiceClient::new(self.0.stack.channel());
+        let answer = accounts.get_balance(request).await.expect("a balance");
+        let kinds = answer.into_inner().kinds;
+        let found = kinds.into_iter().find(|it| it.kind() == kind);
+        found.map_or_else(|| ["0".into(), "0".into()], |it| [it.granted, it.free])
     }
 
     /// Each bill as `period 1 19.95`, or `change 1 3 -2`.

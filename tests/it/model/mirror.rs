@@ -164,6 +164,13 @@ impl AccountService for Mirror {
         get_balance(GetBalanceRequest) -> GetBalanceResponse;
     }
 
+    async fn change_level(
+        &self,
+        _: Request<proto::ChangeLevelRequest>,
+    ) -> Result<Response<proto::ChangeLevelResponse>, Status> {
+        Err(Status::unimplemented("the model has no levels"))
+    }
+
     async fn list_transfers(
         &self,
         request: Request<proto::ListTransfersRequest>,
@@ -188,6 +195,13 @@ impl GrantService for Mirror {
         revoke_grant(RevokeGrantRequest) -> RevokeGrantResponse;
     }
     list! { list_grants(ListGrantsRequest) -> ListGrantsResponse.grants; }
+
+    async fn purchase_credits(
+        &self,
+        _: Request<proto::PurchaseCreditsRequest>,
+    ) -> Result<Response<proto::PurchaseCreditsResponse>, Status> {
+        Err(Status::unimplemented("the model sells nothing"))
+    }
 }
 
 #[tonic::async_trait]

@@ -409,6 +409,7 @@ impl Model {
         Ok(proto::GetBalanceResponse {
             balance: Some(account.balance()),
             kinds: account.kinds(),
+            levels: Vec::new(),
         })
     }
 

@@ -9,7 +9,9 @@ use holdbook::{
         grant::GrantKind,
         hold::{HoldRequest, HoldState, Method},
     },
-    holds::operation::{Caller, GrantRequest, NEVER_IN_FORCE, NewAccount, Operation, Verb},
+    holds::operation::{
+        Caller, GrantRequest, LevelChange, NEVER_IN_FORCE, NewAccount, Operation, Verb,
+    },
     proto::{self, ErrorReason},
 };
 
@@ -128,6 +130,7 @@ fn operations() -> Vec<(&'static str, Verb)> {
         provider: String::new(),
         external_reference: String::new(),
         sent: Vec::new(),
+        bought: false,
     };
     vec![
         (
@@ -221,12 +224,21 @@ fn operations() -> Vec<(&'static str, Verb)> {
             },
         ),
         ("V_BALANCE", Verb::Balance),
+        (
+            "V_LEVEL",
+            Verb::Level {
+                level_id: "~level:l".into(),
+                capacity: "storage".into(),
+                change: LevelChange::To(0),
+                most: None,
+            },
+        ),
         ("V_HOLD", Verb::GetHold { hold_id: hold_id() }),
     ]
 }
 
 /// What Redis tells: the verb's name in Lua, and the fact that it is read as.
-const EVENTS: [(&str, &str); 17] = [
+const EVENTS: [(&str, &str); 18] = [
     ("V_CREATE", "AccountCreated"),
     ("V_UPDATE", "AccountUpdated"),
     ("V_CLOSE", "AccountClosed"),
@@ -244,6 +256,7 @@ const EVENTS: [(&str, &str); 17] = [
     ("V_CHARGE", "Charge"),
     ("V_REFUND", "Refund"),
     ("V_PLAN", "Subscription"),
+    ("V_LEVEL", "LevelChanged"),
 ];
 
 #[test]

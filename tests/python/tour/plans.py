@@ -1,7 +1,7 @@
 """A subscription gives an account its plan: credits in each cycle, and what its jobs may be. Money is only told, as bills."""
 
 from api import Api, has, later, pages
-from stubs import account, metering, pricing, subscription, types
+from stubs import account, grant, metering, pricing, subscription, types
 from tour.prices import CATALOG
 
 DAY = 86_400
@@ -10,6 +10,7 @@ PLANS = """
 catalog: farm
 accounts: {plan_required: true}
 features: [denoise]
+capacities: {storage: gigabyte}
 resolutions: [[hd], [4k]]
 meters:
   render:
@@ -18,6 +19,7 @@ meters:
     attributes: {resolution: [hd, 4k]}
     prices: [{when: {resolution: hd}, price: 1}, {when: {resolution: 4k}, price: 3}]
   denoise: {unit: second, features: [denoise], price: 1}
+  upload: {unit: file, capacities: [storage], price: 0}
 plan_defaults: {cycle: days(30), refund_within: days(7), retention: days(30)}
 plans:
   small:
@@ -26,7 +28,10 @@ plans:
     grant_on: payment
     limits: {concurrency: 2, duration: 60s, resolution: hd}
     trial: {for: days(14), allowance: 20, then: convert}
-  large: {allowance: 400, price: 30, features: [denoise], yearly: {off: 20%}}
+  large: {allowance: 400, price: 30, features: [denoise], yearly: {off: 20%}, capacities: {storage: 10}, pack_off: 20%}
+packs: {hundred: {credits: 100, price: 10, refundable: false}}
+purchases: {minimum: 5, price: 0.5}
+trust_tiers: {new: {maximum_purchase: 50}}
 """
 
 
@@ -118,6 +123,58 @@ def subscribe(api: Api) -> None:
     assert [(b.cycle, b.charge, b.credit) for b in bills] == [(1, "10", "0"), (1, "30", "10")], bills
     has(bills[0], kind="PERIOD", subscription_id="sub", period_from=api.now())
     has(bills[1], kind="CHANGE", occurred_at=api.now())
+
+
+def levels(api: Api) -> None:
+    """What is stored is a level that the plan bounds: it is reported, and looked at by jobs that need room"""
+    account_id = api.new_account("level")
+    request = subscription.SubscribeRequest(account_id=account_id, subscription_id="sub", plan="large")
+    api.plans.Subscribe(request)
+    report = account.ChangeLevelRequest(account_id=account_id, change_id="1", capacity="storage", to="9.5")
+    has(api.accounts.ChangeLevel(report), level="9.5", before="0", replayed=False, durability="LEDGER")
+    has(api.accounts.ChangeLevel(report), level="9.5", before="0", replayed=True)
+    report.to = "9"
+    api.refused(api.accounts.ChangeLevel, report, "ID_REUSED", fields="change", recorded=...)
+    more = account.ChangeLevelRequest(account_id=account_id, change_id="2", capacity="storage", allocate="0.6")
+    api.refused(api.accounts.ChangeLevel, more, "CAPACITY_LIMIT", resource="storage", limit="10")
+    more.allocate = "0.5"
+    has(api.accounts.ChangeLevel(more), level="10", before="9.5")
+    upload = _reserve(account_id, "upload", ("upload", "1", {}))
+    api.refused(api.metering.Reserve, upload, "CAPACITY_LIMIT", resource="storage", limit="10")
+    (level,) = api.accounts.GetBalance(account.GetBalanceRequest(account_id=account_id)).levels
+    has(level, capacity="storage", level="10", limit="10")
+    less = account.ChangeLevelRequest(account_id=account_id, change_id="3", capacity="storage", free="1")
+    has(api.accounts.ChangeLevel(less), level="9")
+    api.metering.Reserve(upload)
+    api.invalid(api.accounts.ChangeLevel, account.ChangeLevelRequest(account_id=account_id, change_id="4"), "capacity", "to")
+    less.change_id, less.free = "5", "9.000001"
+    api.invalid(api.accounts.ChangeLevel, less, "free")
+
+
+def purchase(api: Api) -> None:
+    """Credits are bought as the catalog sells them: by the pack, or an amount within the bounds of a trust tier"""
+    account_id = api.new_account("purchase")
+    request = grant.PurchaseCreditsRequest(account_id=account_id, grant_id="pi-1", pack="hundred", validate_only=True)
+    has(api.grants.PurchaseCredits(request), amount="100", price="10", replayed=False)
+    has(api.balance(account_id), free="0")
+    request.validate_only = False
+    bought = api.grants.PurchaseCredits(request)
+    has(bought, amount="100", price="10", settled="0", durability="LEDGER")
+    has(bought.grant, kind="TOP_UP", amount="100", free="100", non_refundable=True)
+    # Sent again it has the price of the first time, whatever plan the account has by now.
+    api.plans.Subscribe(subscription.SubscribeRequest(account_id=account_id, subscription_id="sub", plan="large"))
+    again = api.grants.PurchaseCredits(request)
+    has(again, price="10", replayed=True)
+    request.grant_id = "pi-2"
+    has(api.grants.PurchaseCredits(request), price="8")
+    small = grant.PurchaseCreditsRequest(account_id=account_id, grant_id="pi-3", amount="4.99", trust_tier="new")
+    api.invalid(api.grants.PurchaseCredits, small, "amount")
+    small.amount = "50.01"
+    api.invalid(api.grants.PurchaseCredits, small, "amount")
+    small.amount = "5"
+    has(api.grants.PurchaseCredits(small), price="2.5")
+    small.amount = "6"
+    api.refused(api.grants.PurchaseCredits, small, "ID_REUSED", fields="what", recorded=...)
 
 
 def end(api: Api) -> None:
