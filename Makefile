@@ -72,7 +72,7 @@ fmt: ## Format the code
 
 # --- longer runs -----------------------------------------------------------------------------------------------------
 
-.PHONY: model mutate-catalogs usages chaos replay outage sabotage sabotage-chaos bench-smoke bench-memory
+.PHONY: model mutate-catalogs usages renewals chaos replay outage sabotage sabotage-chaos bench-smoke bench-memory
 model: setup-run ## Random operations against the reference model: OPS=1000000 SEED=7
 	@OPS=$(OPS) SEED=$(SEED) bash .ci/last_line.sh '^model: .* differences' $(CARGO) test --locked --test it model::random_sequences -- --nocapture --exact
 
@@ -81,6 +81,9 @@ mutate-catalogs: setup-run ## Change each number of the five catalogs: something
 
 usages: setup-run ## Random usages of the five catalogs: quote, hold and charge agree with the products' tables: USAGES=100000 SEED=7
 	@USAGES=$(USAGES) SEED=$(SEED) bash .ci/last_line.sh '^usages: .* agree' $(CARGO) test --release --locked --test it catalog::usages -- --nocapture
+
+renewals: setup-run ## Many accounts renew at one instant under load: ACCOUNTS=10000 RENEWALS=5
+	@ACCOUNTS=$(or $(ACCOUNTS),10000) RENEWALS=$(or $(RENEWALS),5) bash .ci/last_line.sh '^renewals: .* each once' $(CARGO) test --release --locked --test it catalog::renewed::many_accounts -- --nocapture
 
 chaos: setup-run ## Break real processes and stores under load, compare the ledger with the clients' journals: RUNS=200 SEED=7 FAULT=stale
 	@FAULT="$(FAULT)" RUNS=$(RUNS) SEED=$(SEED) LANES=$(LANES) bash .ci/last_line.sh '^chaos: [0-9]' $(CARGO) test --locked --test it chaos::short -- --nocapture --exact

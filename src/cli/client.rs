@@ -14,6 +14,7 @@ use tonic::{
 use crate::proto::{
     account_service_client::AccountServiceClient, grant_service_client::GrantServiceClient,
     metering_service_client::MeteringServiceClient, pricing_service_client::PricingServiceClient,
+    subscription_service_client::SubscriptionServiceClient,
 };
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -48,6 +49,8 @@ pub struct Services {
     pub metering: MeteringServiceClient<Connection>,
     /// Prices and the catalog.
     pub pricing: PricingServiceClient<Connection>,
+    /// Subscriptions.
+    pub subscription: SubscriptionServiceClient<Connection>,
 }
 
 impl Services {
@@ -57,7 +60,8 @@ impl Services {
             account: AccountServiceClient::with_interceptor(channel.clone(), Actor),
             grant: GrantServiceClient::with_interceptor(channel.clone(), Actor),
             metering: MeteringServiceClient::with_interceptor(channel.clone(), Actor),
-            pricing: PricingServiceClient::with_interceptor(channel, Actor),
+            pricing: PricingServiceClient::with_interceptor(channel.clone(), Actor),
+            subscription: SubscriptionServiceClient::with_interceptor(channel, Actor),
         }
     }
 }

@@ -9,8 +9,8 @@ use super::{
     values::{DurabilityArgs, PageArgs, duration, instant},
 };
 use crate::proto::{
-    GrantCreditsRequest, GrantKind, GrantState, ListGrantsRequest, RevokeGrantRequest, Rollover,
-    grant_credits_request::Expiry,
+    GrantCreditsRequest, GrantKind, GrantState, ListGrantsRequest, PurchaseCreditsRequest,
+    RevokeGrantRequest, Rollover, grant_credits_request::Expiry, purchase_credits_request::What,
 };
 
 /// What to do with grants.
@@ -25,6 +25,12 @@ pub enum GrantCommand {
 Use the payment's own event id as the grant id: sent twice, it is one grant."
     )]
     Create(Box<CreateArgs>),
+    /// Give the credits of a purchase, as the catalog sells them to the account's plan
+    #[command(after_help = "Examples: what a pack costs; the same, bought; an amount
+  holdbook grant buy acme pi_3Nf --pack pack_500 --validate-only
+  holdbook grant buy acme pi_3Nf --pack pack_500 --provider stripe
+  holdbook grant buy acme pi_4Qr --amount 25 --trust-tier new")]
+    Buy(Box<BuyArgs>),
     /// List the grants of an account, newest first
     #[command(after_help = "Example:\n  holdbook grant list acme --state active")]
     List {
@@ -95,6 +101,60 @@ pub struct CreateArgs {
     durability: DurabilityArgs,
 }
 
+/// Credits to buy.
+#[derive(Args, Clone, Debug)]
+pub struct BuyArgs {
+    /// The account
+    account: String,
+    /// Your id of the grant, unique per account for ever
+    grant: String,
+    /// One of the catalog's packs
+    #[arg(long, conflicts_with = "amount", required_unless_present = "amount")]
+    pack: Option<String>,
+    /// Credits, within the catalog's bounds
+    #[arg(long, value_name = "CREDITS")]
+    amount: Option<String>,
+    /// The trust tier that the account has; bounds the amount
+    #[arg(
+        long,
+        value_name = "TIER",
+        default_value = "",
+        hide_default_value = true
+    )]
+    trust_tier: String,
+    /// Spendable from here [default: now]
+    #[arg(long, value_name = "INSTANT", value_parser = instant)]
+    starts_at: Option<prost_types::Timestamp>,
+    /// Who took the payment
+    #[arg(long, default_value = "", hide_default_value = true)]
+    provider: String,
+    /// The provider's reference
+    #[arg(long, default_value = "", hide_default_value = true)]
+    external_reference: String,
+    /// Say what it would come to, and change nothing
+    #[arg(long)]
+    validate_only: bool,
+    /// How much the answer waits for.
+    #[command(flatten)]
+    durability: DurabilityArgs,
+}
+
+impl From<BuyArgs> for PurchaseCreditsRequest {
+    fn from(args: BuyArgs) -> Self {
+        Self {
+            account_id: args.account,
+            grant_id: args.grant,
+            what: args.pack.map(What::Pack).or(args.amount.map(What::Amount)),
+            trust_tier: args.trust_tier,
+            starts_at: args.starts_at,
+            provider: args.provider,
+            external_reference: args.external_reference,
+            validate_only: args.validate_only,
+            durability: args.durability.proto(),
+        }
+    }
+}
+
 impl From<CreateArgs> for GrantCreditsRequest {
     fn from(args: CreateArgs) -> Self {
         let expires_at = args.expires_at.map(Expiry::ExpiresAt);
@@ -125,6 +185,10 @@ pub async fn run(services: &Services, command: GrantCommand) -> Result<Record, S
         GrantCommand::Create(args) => {
             let request = GrantCreditsRequest::from(*args);
             client.grant_credits(request).await?.into_inner().into()
+        }
+        GrantCommand::Buy(args) => {
+            let request = PurchaseCreditsRequest::from(*args);
+            client.purchase_credits(request).await?.into_inner().into()
         }
         GrantCommand::List {
             account,

@@ -15,6 +15,7 @@ pub mod replay;
 pub mod scenario;
 pub mod server;
 mod show;
+mod subscription;
 mod totals;
 mod values;
 
@@ -33,6 +34,7 @@ pub use self::{
     grant::GrantCommand,
     hold::HoldCommand,
     show::{Output, Record, Value},
+    subscription::SubscriptionCommand,
 };
 use self::{
     client::{ConnectError, Services},
@@ -77,6 +79,16 @@ pub enum ClientCommand {
         /// Which call.
         #[command(subcommand)]
         command: HoldCommand,
+    },
+    /// Subscriptions: an account's plan, its cycles, and the money for it
+    #[command(after_help = "Example:\n  holdbook subscription create acme sub_1 --plan max")]
+    Subscription {
+        /// Which server.
+        #[command(flatten)]
+        server: ServerArgs,
+        /// Which call.
+        #[command(subcommand)]
+        command: SubscriptionCommand,
     },
     /// Catalogs of prices and plans: files, and the versions that a server has
     #[command(after_help = "Example:\n  holdbook catalog check tests/catalogs/creatify.yaml")]
@@ -166,6 +178,9 @@ pub async fn run(
         }
         ClientCommand::Hold { server, command } => {
             hold::run(&services(&server).await?, command).await?
+        }
+        ClientCommand::Subscription { server, command } => {
+            subscription::run(&services(&server).await?, command).await?
         }
         ClientCommand::Catalog { server, command } => catalog::run(&server, command).await?,
         ClientCommand::Quote(args) => catalog::quote(args).await?,

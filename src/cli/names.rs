@@ -3,7 +3,8 @@
 use clap::{ValueEnum, builder::PossibleValue};
 
 use crate::proto::{
-    AccountState, Durability, GrantKind, GrantState, HoldState, LedgerAccount, Overage,
+    AccountState, BillKind, Durability, GrantKind, GrantState, HoldState, LedgerAccount, Overage,
+    PaidBy, SubscriptionState,
 };
 
 /// A value of one of the proto's enumerations.
@@ -57,6 +58,9 @@ named! {
     LedgerAccount {
         Issued "issued", Free "free", Held "held", Spent "spent", Debt "debt", Absorbed "absorbed", Breakage "breakage"
     } choose []
+    BillKind { Period "period", Change "change", Refund "refund" } choose []
+    PaidBy { Cycle "cycle", Year "year" } choose []
+    SubscriptionState { Trial "trial", Active "active", Cancelled "cancelled", Ended "ended" } choose []
     Overage { Allow "allow", Reject "reject" }
         choose [Allow, Reject]
 }

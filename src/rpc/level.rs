@@ -86,10 +86,10 @@ pub async fn change(
         return Err(status::invalid_field(field, what));
     }
     // A change by more than there is room for is refused below the limit, too.
-    if done.refused_as(ErrorReason::CapacityLimit) {
-        if let Some(plan) = &mut done.answer.plan {
-            plan.levels.insert(r.capacity.clone(), i64::MAX);
-        }
+    if done.refused_as(ErrorReason::CapacityLimit)
+        && let Some(plan) = &mut done.answer.plan
+    {
+        plan.levels.insert(r.capacity.clone(), i64::MAX);
     }
     done.need = Some(need);
     let done = reused::level(done, &r.capacity, change)?.or_refusal()?;

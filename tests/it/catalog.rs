@@ -12,6 +12,7 @@ mod priced;
 mod prices;
 mod products;
 mod quotes;
+mod renewed;
 mod shop;
 mod sold;
 mod subscribed;

@@ -4,7 +4,8 @@ use clap::{Args, Subcommand};
 
 use super::super::values::{DurabilityArgs, PageArgs, instant};
 use crate::proto::{
-    AccountState, CreateAccountRequest, ListTransfersRequest, UpdateAccountRequest,
+    AccountState, ChangeLevelRequest, CreateAccountRequest, ListTransfersRequest,
+    UpdateAccountRequest, change_level_request::Change,
 };
 
 /// What to do with an account.
@@ -45,11 +46,55 @@ Sent again with the same limits it answers the same account; with others it is r
         /// The account
         account: String,
     },
+    /// Report a level that the plan bounds, such as what is stored, or change it
+    #[command(after_help = "Examples: it is so much now; room taken; room given back
+  holdbook account level acme storage --id scan_81 --to 7.5
+  holdbook account level acme storage --id file_9 --allocate 0.25
+  holdbook account level acme storage --id file_9_gone --free 0.25")]
+    Level(LevelArgs),
     /// List the rows of the ledger, oldest first
     #[command(after_help = "Examples: all that one hold moved; everything of a month
   holdbook account transfers acme --hold frame-0001
   holdbook account transfers acme --from 2026-11-01T00:00:00Z --before 2026-12-01T00:00:00Z --all")]
     Transfers(TransfersArgs),
+}
+
+/// A level, and what becomes of it.
+#[derive(Args, Clone, Debug)]
+pub struct LevelArgs {
+    /// The account
+    account: String,
+    /// One of the catalog's capacities
+    capacity: String,
+    /// Your id of the change, unique per account for ever
+    #[arg(long, value_name = "CHANGE")]
+    id: String,
+    /// It is so much now
+    #[arg(long, value_name = "QUANTITY", conflicts_with_all = ["allocate", "free"], required_unless_present_any = ["allocate", "free"])]
+    to: Option<String>,
+    /// So much more; refused where there is no room for it
+    #[arg(long, value_name = "QUANTITY", conflicts_with = "free")]
+    allocate: Option<String>,
+    /// So much less
+    #[arg(long, value_name = "QUANTITY")]
+    free: Option<String>,
+    /// How much the answer waits for.
+    #[command(flatten)]
+    durability: DurabilityArgs,
+}
+
+impl From<LevelArgs> for ChangeLevelRequest {
+    fn from(args: LevelArgs) -> Self {
+        let to = args.to.map(Change::To);
+        let allocate = args.allocate.map(Change::Allocate);
+        Self {
+            account_id: args.account,
+            change_id: args.id,
+            capacity: args.capacity,
+            change: to.or(allocate).or(args.free.map(Change::Free)),
+            durability: args.durability.proto(),
+        }
+    }
 }
 
 /// An account to make.

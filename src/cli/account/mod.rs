@@ -11,8 +11,8 @@ use super::{
     values::PageArgs,
 };
 use crate::proto::{
-    CloseAccountRequest, CreateAccountRequest, GetAccountRequest, GetBalanceRequest,
-    ListTransfersRequest, UpdateAccountRequest,
+    ChangeLevelRequest, CloseAccountRequest, CreateAccountRequest, GetAccountRequest,
+    GetBalanceRequest, ListTransfersRequest, UpdateAccountRequest,
 };
 
 /// Sends it.
@@ -48,6 +48,10 @@ pub async fn run(services: &Services, command: AccountCommand) -> Result<Record,
                 account_id: account,
             };
             client.get_balance(request).await?.into_inner().into()
+        }
+        AccountCommand::Level(args) => {
+            let request = ChangeLevelRequest::from(args);
+            client.change_level(request).await?.into_inner().into()
         }
         AccountCommand::Transfers(args) => {
             let (filter, page) = args.request();

@@ -1,13 +1,16 @@
 //! The answers of the mutating calls and of single reads as records, in the order in which a person reads them.
 
 use super::{
-    nouns::{account, amounts, balance, grant, hold},
+    nouns::{account, amounts, balance, change, grant, hold, kinds, levels, subscription},
     record::{Record, Value},
 };
 use crate::proto::{
+    CancelResponse, CancelScheduledChangeResponse, ChangeLevelResponse, ChangePlanResponse,
     ChargeResponse, CloseAccountResponse, CommitResponse, CreateAccountResponse, ExtendResponse,
-    GetAccountResponse, GetBalanceResponse, GetHoldResponse, GrantCreditsResponse, RefundResponse,
-    ReleaseResponse, ReserveResponse, RevokeGrantResponse, UpdateAccountResponse,
+    GetAccountResponse, GetBalanceResponse, GetHoldResponse, GetSubscriptionResponse,
+    GrantCreditsResponse, PurchaseCreditsResponse, RecordPaymentResponse, RefundResponse,
+    RefundSubscriptionResponse, ReleaseResponse, ReserveResponse, ResumeResponse,
+    RevokeGrantResponse, SubscribeResponse, UpdateAccountResponse,
 };
 
 /// `Answer => name: value, ...` as the record of these values.
@@ -47,6 +50,26 @@ records! {
     }
     GetBalanceResponse(answer) => {
         balance: balance(answer.balance),
+        kinds: kinds(&answer.kinds),
+        levels: levels(&answer.levels),
+    }
+    ChangeLevelResponse(answer) => {
+        level: Value::credits(&answer.level),
+        before: Value::credits(&answer.before),
+        replayed: Value::Flag(answer.replayed),
+        durability: Value::word(answer.durability()),
+    }
+    PurchaseCreditsResponse(answer) => {
+        amount: Value::credits(&answer.amount),
+        price: Value::credits(&answer.price),
+        settled: Value::credits(&answer.settled),
+        replayed: Value::Flag(answer.replayed),
+        durability: Value::word(answer.durability()),
+        grant: grant(answer.grant),
+        balance: balance(answer.balance),
+    }
+    GetSubscriptionResponse(answer) => {
+        subscription: subscription(answer.subscription),
     }
     GrantCreditsResponse(answer) => {
         settled: Value::credits(&answer.settled),
@@ -120,4 +143,26 @@ records! {
         pinned: amounts(&answer.pinned),
         balance: balance(answer.balance),
     }
+}
+
+/// The answers of all calls on a subscription have one form.
+macro_rules! subscriptions {
+    ($($of:ident)*) => {
+        $(impl From<$of> for Record {
+            fn from(answer: $of) -> Self {
+                Self::of([
+                    ("replayed", Value::Flag(answer.replayed)),
+                    ("durability", Value::word(answer.durability())),
+                    ("change", change(answer.change)),
+                    ("subscription", subscription(answer.subscription)),
+                    ("balance", balance(answer.balance)),
+                ])
+            }
+        })*
+    };
+}
+
+subscriptions! {
+    SubscribeResponse ChangePlanResponse CancelScheduledChangeResponse CancelResponse ResumeResponse RecordPaymentResponse
+    RefundSubscriptionResponse
 }

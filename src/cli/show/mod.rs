@@ -11,7 +11,7 @@ use std::io::{self, Write};
 
 use clap::ValueEnum;
 
-pub use self::nouns::{grants, holds, transfers};
+pub use self::nouns::{bills, grants, holds, transfers};
 pub use self::record::{Record, Value};
 
 /// The form of answers.

@@ -1,7 +1,10 @@
 //! The proto's nouns as records: every field, in the order of the proto.
 
 use super::record::{Record, Value};
-use crate::proto::{Account, Balance, Grant, GrantAmount, GrantKind, Hold, Rollover, Transfer};
+use crate::proto::{
+    Account, Balance, Bill, Grant, GrantAmount, GrantKind, Hold, KindBalance, Level, Rollover,
+    Subscription, SubscriptionChange, Transfer,
+};
 
 /// An account.
 pub fn account(account: Option<Account>) -> Value {
@@ -39,6 +42,99 @@ pub fn balance(balance: Option<Balance>) -> Value {
         ("as_of", Value::instant(balance.as_of)),
         ("sequence", Value::Count(balance.sequence)),
     ]))
+}
+
+/// What is left of each kind of grant.
+pub fn kinds(kinds: &[KindBalance]) -> Value {
+    let kind = |kind: &KindBalance| {
+        Record::of([
+            ("kind", Value::word(kind.kind())),
+            ("granted", Value::credits(&kind.granted)),
+            ("free", Value::credits(&kind.free)),
+            ("held", Value::credits(&kind.held)),
+        ])
+    };
+    let columns = &["kind", "granted", "free", "held"];
+    Value::Rows(kinds.iter().map(kind).collect(), columns)
+}
+
+/// Levels.
+pub fn levels(levels: &[Level]) -> Value {
+    let level = |level: &Level| {
+        Record::of([
+            ("capacity", Value::text(&level.capacity)),
+            ("level", Value::credits(&level.level)),
+            ("limit", Value::credits(&level.limit)),
+        ])
+    };
+    let columns = &["capacity", "level", "limit"];
+    Value::Rows(levels.iter().map(level).collect(), columns)
+}
+
+/// A subscription.
+pub fn subscription(it: Option<Subscription>) -> Value {
+    let Some(it) = it else {
+        return Value::Absent;
+    };
+    Value::Record(Record::of([
+        ("account_id", Value::text(&it.account_id)),
+        ("subscription_id", Value::text(&it.subscription_id)),
+        ("plan", Value::text(&it.plan)),
+        ("catalog_version", Value::Count(it.catalog_version)),
+        ("paid_by", Value::word(it.paid_by())),
+        ("state", Value::word(it.state())),
+        ("cycle", Value::Count(it.cycle.into())),
+        ("since", Value::instant(it.since)),
+        ("until", Value::instant(it.until)),
+        ("paid_until", Value::instant(it.paid_until)),
+        ("next_plan", Value::text(&it.next_plan)),
+        ("awaiting_payment", Value::Flag(it.awaiting_payment)),
+        ("allowance", Value::credits(&it.allowance)),
+        ("price", Value::credits(&it.price)),
+        ("keep_data_until", Value::instant(it.keep_data_until)),
+    ]))
+}
+
+/// What a call on a subscription came to.
+pub fn change(change: Option<SubscriptionChange>) -> Value {
+    let Some(change) = change else {
+        return Value::Absent;
+    };
+    Value::Record(Record::of([
+        ("changed", Value::Flag(change.changed)),
+        ("holds_from", Value::instant(change.holds_from)),
+        ("granted", Value::credits(&change.granted)),
+        ("charge", Value::credits(&change.charge)),
+        ("credit", Value::credits(&change.credit)),
+    ]))
+}
+
+/// Bills in a list.
+pub fn bills(bills: &[Bill]) -> Value {
+    let bill = |bill: &Bill| {
+        Record::of([
+            ("subscription_id", Value::text(&bill.subscription_id)),
+            ("number", Value::Count(bill.number.into())),
+            ("kind", Value::word(bill.kind())),
+            ("cycle", Value::Count(bill.cycle.into())),
+            ("charge", Value::credits(&bill.charge)),
+            ("credit", Value::credits(&bill.credit)),
+            ("period_from", Value::instant(bill.period_from)),
+            ("period_until", Value::instant(bill.period_until)),
+            ("occurred_at", Value::instant(bill.occurred_at)),
+        ])
+    };
+    const COLUMNS: &[&str] = &[
+        "subscription_id",
+        "number",
+        "kind",
+        "cycle",
+        "charge",
+        "credit",
+        "period_from",
+        "period_until",
+    ];
+    Value::Rows(bills.iter().map(bill).collect(), COLUMNS)
 }
 
 /// A grant.

@@ -4,11 +4,12 @@ use holdbook::proto::{
     Account, Balance, Bill, CancelRequest, CancelScheduledChangeRequest, ChangeLevelRequest,
     ChangePlanRequest, ChangePlanResponse, CommitRequest, CommitResponse, CreateAccountRequest,
     GetAccountRequest, GetBalanceRequest, GetSubscriptionRequest, GrantCreditsRequest,
-    GrantCreditsResponse, GrantKind, LedgerAccount, ListBillsRequest, ListTransfersRequest,
-    PurchaseCreditsRequest, PurchaseCreditsResponse, RecordPaymentRequest, ReleaseRequest,
-    ReserveRequest, ReserveResponse, ResumeRequest, RevokeGrantRequest, SubscribeRequest,
-    SubscribeResponse, Subscription, Transfer, Usage, account_service_client::AccountServiceClient,
-    change_level_request::Change, commit_request::What, grant_service_client::GrantServiceClient,
+    GrantCreditsResponse, GrantKind, LedgerAccount, ListBillsRequest, ListGrantsRequest,
+    ListTransfersRequest, PurchaseCreditsRequest, PurchaseCreditsResponse, RecordPaymentRequest,
+    ReleaseRequest, ReserveRequest, ReserveResponse, ResumeRequest, RevokeGrantRequest,
+    SubscribeRequest, SubscribeResponse, Subscription, Transfer, Usage,
+    account_service_client::AccountServiceClient, change_level_request::Change,
+    commit_request::What, grant_service_client::GrantServiceClient,
     metering_service_client::MeteringServiceClient, purchase_credits_request::What as Buy,
     subscription_service_client::SubscriptionServiceClient,
 };
@@ -75,6 +76,20 @@ impl Customer {
         };
         let mut metering = MeteringServiceClient::new(self.0.stack.channel());
         metering.release(request).await.expect("released");
+    }
+
+    /// The same of one that may never have been made.
+    pub async fn release_if_there(&self, hold: &str) {
+        let request = ReleaseRequest {
+            account_id: ACCOUNT.into(),
+            hold_id: hold.into(),
+            durability: 0,
+        };
+        let mut metering = MeteringServiceClient::new(self.0.stack.channel());
+        match metering.release(request).await {
+            Err(status) if status.code() == Code::NotFound => {}
+            answer => drop(answer.expect("released")),
+        }
     }
 
     pub async fn reserve_amount(&self, hold: &str, amount: &str) -> Result<(), Status> {
@@ -191,6 +206,18 @@ impl Customer {
         Ok(self.plans().subscribe(request).await?.into_inner())
     }
 
+    /// The ids of its grants, newest first.
+    pub async fn grants(&self) -> Vec<String> {
+        let request = ListGrantsRequest {
+            account_id: ACCOUNT.into(),
+            ..Default::default()
+        };
+        let mut grants = GrantServiceClient::new(self.0.stack.channel());
+        let answer = grants.list_grants(request).await.expect("its grants");
+        let grants = answer.into_inner().grants.into_iter();
+        grants.map(|grant| grant.grant_id).collect()
+    }
+
     /// The payment of a period has come in.
     pub async fn paid(&self, id: &str, cycle: u32) {
         let request = RecordPaymentRequest {
@@ -204,9 +231,18 @@ impl Customer {
     }
 
     pub async fn change(&self, change_id: &str, plan: &str) -> Result<ChangePlanResponse, Status> {
+        self.change_of("sub", change_id, plan).await
+    }
+
+    pub async fn change_of(
+        &self,
+        id: &str,
+        change_id: &str,
+        plan: &str,
+    ) -> Result<ChangePlanResponse, Status> {
         let request = ChangePlanRequest {
             account_id: ACCOUNT.into(),
-            subscription_id: "sub".into(),
+            subscription_id: id.into(),
             change_id: change_id.into(),
             plan: plan.into(),
             ..Default::default()
