@@ -4,9 +4,10 @@ use std::collections::HashMap;
 
 use holdbook::proto::{
     ApplyCatalogRequest, CommitRequest, CreateAccountRequest, Durability, GrantCreditsRequest,
-    GrantKind, ReserveRequest, Usage, UsageItem, account_service_client::AccountServiceClient,
-    commit_request::What, grant_service_client::GrantServiceClient,
-    pricing_service_client::PricingServiceClient,
+    GrantKind, ReserveRequest, SubscribeRequest, Usage, UsageItem,
+    account_service_client::AccountServiceClient, commit_request::What,
+    grant_service_client::GrantServiceClient, pricing_service_client::PricingServiceClient,
+    subscription_service_client::SubscriptionServiceClient,
 };
 use tokio::task::JoinSet;
 use tonic::transport::Channel;
@@ -21,7 +22,12 @@ fn account_id(number: usize) -> String {
     format!("bench-{number}")
 }
 
-/// Makes all accounts, each with a small allowance that the run uses up and a top-up that it does not.
+/// One that has a plan with limits.
+fn subscriber_id(number: usize) -> String {
+    format!("plan-{number}")
+}
+
+/// Makes all accounts, each with a small allowance that the run uses up and a top-up that it does not; and as many that have a plan.
 pub async fn create(channels: &[Channel]) -> Outcome<()> {
     let mut makers = JoinSet::new();
     for first in 0..MAKERS {
@@ -29,6 +35,8 @@ pub async fn create(channels: &[Channel]) -> Outcome<()> {
         makers.spawn(async move {
             for number in (first..ACCOUNTS).step_by(MAKERS) {
                 create_one(channel.clone(), account_id(number)).await?;
+                create_one(channel.clone(), subscriber_id(number)).await?;
+                subscribe(channel.clone(), subscriber_id(number)).await?;
             }
             Outcome::Ok(())
         });
@@ -68,6 +76,20 @@ async fn create_one(channel: Channel, account_id: String) -> Outcome<()> {
     Ok(())
 }
 
+async fn subscribe(channel: Channel, account_id: String) -> Outcome<()> {
+    let request = SubscribeRequest {
+        account_id,
+        subscription_id: "sub".into(),
+        plan: "pro".into(),
+        durability: Durability::Applied.into(),
+        ..SubscribeRequest::default()
+    };
+    SubscriptionServiceClient::new(channel)
+        .subscribe(request)
+        .await?;
+    Ok(())
+}
+
 /// The job of a number: on an account that looks drawn by lot, under a hold id that no other job has.
 pub fn reserve(phase: &str, number: u64) -> ReserveRequest {
     ReserveRequest {
@@ -82,16 +104,28 @@ pub fn reserve(phase: &str, number: u64) -> ReserveRequest {
     }
 }
 
-/// As the five products sell: what it does is priced by the length and the resolution.
+/// As the five products sell: what it does is priced by the length and the resolution, and a plan says what it may be.
 const CATALOG: &str = "catalog: bench
+features: [editor]
+capacities: {storage: gigabyte}
+resolutions: [[sd], [hd], [full-hd]]
 meters:
   render:
     unit: second
     rounding: exact
+    limited_by: [duration, resolution]
+    features: [editor]
+    capacities: [storage]
     attributes: {resolution: [hd, full-hd]}
     prices:
       - {when: {resolution: hd}, price: 0.5}
       - {when: {resolution: full-hd}, price: 1}
+plans:
+  pro:
+    allowance: 25
+    limits: {concurrency: 1000, duration: 1h, resolution: full-hd}
+    features: [editor]
+    capacities: {storage: 10}
 ";
 
 /// Applies the catalog that the calls by usage are priced by.
@@ -119,6 +153,7 @@ fn seconds(quantity: &str) -> Option<Usage> {
 /// The same job by what it will do.
 pub fn reserve_by_usage(phase: &str, number: u64) -> ReserveRequest {
     ReserveRequest {
+        account_id: subscriber_id(spread(number)),
         amount: String::new(),
         usage: seconds("1.5"),
         ..reserve(phase, number)
@@ -128,6 +163,7 @@ pub fn reserve_by_usage(phase: &str, number: u64) -> ReserveRequest {
 /// Its end by what it did.
 pub fn commit_by_usage(phase: &str, number: u64) -> CommitRequest {
     CommitRequest {
+        account_id: subscriber_id(spread(number)),
         what: seconds("1.25").map(What::Usage),
         ..commit(phase, number)
     }

@@ -89,8 +89,8 @@ async fn measure_on(stack: &Stack) -> Outcome<bool> {
     writeln!(out, "# {}", stack.describe().await?)?;
     let started = Instant::now();
     let callers = Callers::connect(stack).await?;
-    customers::create(&callers.service).await?;
     customers::sell(callers.service[0].clone()).await?;
+    customers::create(&callers.service).await?;
     stack.drain(DRAIN_MAX).await?;
     let (count, seconds) = (customers::ACCOUNTS, started.elapsed().as_secs_f64());
     writeln!(

@@ -124,6 +124,9 @@ pub struct Gives {
     pub features: Vec<String>,
     /// The most of each level, in millionths of its unit.
     pub capacities: BTreeMap<String, i64>,
+    /// The most that may be spent in an hour, a day and a month.
+    #[serde(default)]
+    pub spend_caps: [Option<Credits>; 3],
     /// The most debt that a commit may make.
     pub overdraft_limit: Credits,
     /// How far a reserve may go beyond the credits.

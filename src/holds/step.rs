@@ -23,8 +23,20 @@ pub struct Limits {
     pub resolutions: Vec<String>,
     /// The most of each level, in millionths of its unit; one that is not here has no bound.
     pub capacities: BTreeMap<String, i64>,
+    /// The most that may be spent in an hour, a day and a month, and what was spent in the latest of each that something was spent in: since
+    /// when, and how much. None: nothing is capped.
+    pub spending: Option<Spending>,
     /// Where each level of the account stands.
     pub levels: BTreeMap<String, i64>,
+}
+
+/// Caps, and what was spent; of an hour, a day and a month.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Spending {
+    /// The most.
+    pub caps: [Option<Credits>; 3],
+    /// Since when, and how much.
+    pub spent: [(Micros, Credits); 3],
 }
 
 /// A step.
@@ -130,10 +142,11 @@ pub fn pack(step: &Step) -> Vec<u8> {
 fn pack_limits(step: &Step) -> Vec<u8> {
     let none = Gives::default();
     let gives = step.gives.as_ref().unwrap_or(&none);
+    let capped = gives.spend_caps.iter().any(Option::is_some);
     let mut w = Writer::default();
     w.int(4, i64::from(step.to))
         .int(7, step.next_due.unwrap_or(NEVER).min(NEVER))
-        .byte(u8::from(step.gives.is_some()))
+        .byte(u8::from(step.gives.is_some()) + 2 * u8::from(capped))
         .int(4, i64::from(gives.concurrency))
         .int(7, gives.duration);
     for list in [&gives.features, &gives.resolutions] {
@@ -146,6 +159,11 @@ fn pack_limits(step: &Step) -> Vec<u8> {
     for (name, most) in gives.capacities.iter().take(usize::from(u8::MAX)) {
         w.text(name).int(7, *most);
     }
+    if capped {
+        for cap in gives.spend_caps {
+            w.int(7, cap.map_or(-1, Credits::micro));
+        }
+    }
     w.0
 }
 
@@ -156,9 +174,25 @@ fn pack_limits(step: &Step) -> Vec<u8> {
 pub fn limits(bytes: &[u8]) -> Result<Limits, Malformed> {
     let mut r = Reader(bytes);
     let (_revision, _due) = (r.u32()?, r.int(7)?);
-    let (active, concurrency, duration) = (r.byte()? == 1, r.u32()?, r.int(7)?);
+    let (flags, concurrency, duration) = (r.byte()?, r.u32()?, r.int(7)?);
+    let (active, capped) = (flags % 2 == 1, flags >= 2);
     let [features, resolutions] = [names(&mut r)?, names(&mut r)?];
-    let [capacities, levels] = [numbers(&mut r)?, numbers(&mut r)?];
+    let capacities = numbers(&mut r)?;
+    let mut caps = [None; 3];
+    if capped {
+        for cap in &mut caps {
+            *cap = Some(r.int(7)?)
+                .filter(|cap| *cap >= 0)
+                .map(Credits::from_micro);
+        }
+    }
+    let levels = numbers(&mut r)?;
+    let mut spent = [(0, Credits::ZERO); 3];
+    if capped {
+        for of in &mut spent {
+            *of = (r.int(7)?, Credits::from_micro(r.int(7)?));
+        }
+    }
     Ok(Limits {
         active,
         concurrency,
@@ -166,6 +200,7 @@ pub fn limits(bytes: &[u8]) -> Result<Limits, Malformed> {
         features,
         resolutions,
         capacities,
+        spending: capped.then_some(Spending { caps, spent }),
         levels,
     })
 }

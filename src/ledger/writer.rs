@@ -154,11 +154,9 @@ impl Writer {
                 told.extend(good.iter().map(|event| event.account.as_str()));
                 let batch = Batch::of(&good)?
                     .with_images(images().filter(|image| !queue.waits(&image.account)));
-                bounded(
-                    limit,
-                    rows::write(&tx, statements, names, partition, &batch),
-                )
-                .await?;
+                // Its future is large, and every future around it would be.
+                let write = Box::pin(rows::write(&tx, statements, names, partition, &batch));
+                bounded(limit, write).await?;
                 Written {
                     events: good.len(),
                     repeated: 0,
@@ -346,7 +344,14 @@ pub(super) async fn post_one<'a>(
     }
     let batch = Batch::of(&[event])?;
     let savepoint = tx.savepoint("event").await?;
-    rows::write(&savepoint, statements, names, at.partition, &batch).await?;
+    let write = Box::pin(rows::write(
+        &savepoint,
+        statements,
+        names,
+        at.partition,
+        &batch,
+    ));
+    write.await?;
     savepoint.commit().await?;
     written.events += 1;
     written.learned.extend(batch.new_names());

@@ -1,6 +1,7 @@
 //! Refusals and failures into gRPC statuses: one exhaustive match from reason to code, one form of details.
 
 mod catalog;
+mod limits;
 mod subscription;
 mod violations;
 
@@ -14,14 +15,10 @@ pub use self::{
     subscription::{no_subscription, not_subscribed},
     violations::invalid,
 };
-use super::{
-    fields::seconds,
-    need::{Beyond, Need},
-    view,
-};
+use super::{fields::seconds, need::Need, view};
 use crate::{
     domain::{credits::Credits, hold::Hold},
-    holds::{HoldsError, packed::Answer, step::Limits},
+    holds::{HoldsError, packed::Answer},
     ledger::LedgerError,
     proto::ErrorReason,
     reconcile::memory::MemoryError,
@@ -37,7 +34,7 @@ const fn code(reason: ErrorReason) -> (Code, u16) {
     use {Code as C, ErrorReason as R};
     match reason {
         R::InsufficientCredits | R::InDebt => (C::ResourceExhausted, 402),
-        R::ConcurrencyLimit | R::CapacityLimit => (C::ResourceExhausted, 429),
+        R::ConcurrencyLimit | R::CapacityLimit | R::SpendCap => (C::ResourceExhausted, 429),
         R::AccountSuspended | R::AccountFrozen | R::AccountClosed => (C::FailedPrecondition, 403),
         R::PlanInactive
         | R::FeatureNotInPlan
@@ -261,8 +258,9 @@ fn explain(reason: ErrorReason, answer: &Answer, need: Option<&Need>) -> Refusal
         .with("open_holds", answer.open_holds)
         .with("max_open_holds", y),
         R::CapacityLimit if need.is_some_and(|need| !need.capacities.is_empty()) => {
-            not_given(reason, answer, need)
+            limits::not_given(reason, answer, need)
         }
+        R::SpendCap => limits::above_a_cap(answer),
         R::CapacityLimit if x == 1 => {
             Refusal::new(reason, "the account has 64 live grants, the limit is 64")
                 .with("resource", "grants")
@@ -326,7 +324,7 @@ fn explain(reason: ErrorReason, answer: &Answer, need: Option<&Need>) -> Refusal
         }
         R::PlanInactive => Refusal::new(reason, "the account has no active plan: subscribe to one"),
         R::FeatureNotInPlan | R::DurationLimit | R::ResolutionLimit => {
-            not_given(reason, answer, need)
+            limits::not_given(reason, answer, need)
         }
         R::AccountNotFound
         | R::CatalogNotFound
@@ -344,45 +342,6 @@ fn explain(reason: ErrorReason, answer: &Answer, need: Option<&Need>) -> Refusal
         | R::Bug
         | R::Unspecified => Refusal::new(R::Bug, "an internal defect; the server's log has it"),
     }
-}
-
-/// What the account's plan does not give, or, without a subscription, the plan that all have.
-fn not_given(reason: ErrorReason, answer: &Answer, need: Option<&Need>) -> Refusal {
-    let limits = match answer.plan.clone() {
-        Some(plan) if plan.active => Some(plan),
-        // Levels are the account's, whatever its plan.
-        plan => need.map(|need| Limits {
-            levels: plan.unwrap_or_default().levels,
-            ..need.limits_without()
-        }),
-    };
-    let beyond = need
-        .zip(limits)
-        .and_then(|(need, limits)| need.beyond(reason, &limits));
-    let Some(Beyond { asked, given }) = beyond else {
-        return Refusal::new(reason, "the account's plan does not allow it");
-    };
-    let (message, names) = match reason {
-        ErrorReason::DurationLimit => (
-            format!("the job has {asked} seconds, the plan allows {given}"),
-            ("seconds", "limit"),
-        ),
-        ErrorReason::CapacityLimit => (
-            format!("there is no room for more of {asked}: the limit is {given}"),
-            ("resource", "limit"),
-        ),
-        ErrorReason::ResolutionLimit => (
-            format!("the job has {asked}, the plan allows {given}"),
-            ("resolutions", "allowed"),
-        ),
-        _ => (
-            format!("the job needs {asked}, the plan has {given}"),
-            ("features", "has"),
-        ),
-    };
-    Refusal::new(reason, message)
-        .with(names.0, asked)
-        .with(names.1, given)
 }
 
 /// The reasons in a table, for `docs/errors.md`.

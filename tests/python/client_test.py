@@ -43,6 +43,7 @@ CHAPTERS = [
     prices.quote,
     plans.subscribe,
     plans.levels,
+    plans.caps,
     plans.purchase,
     plans.end,
     ledger.list_holds,

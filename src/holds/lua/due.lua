@@ -1,7 +1,7 @@
 -- What time has made due on an account, in order (T2): by instant; at one instant grants end, then start, then holds end; then by creation.
 
 local apply_due
-local plan_of, turn_of, take_turn, renew, renewal_due, beyond_plan -- in plan.lua
+local turn_of, take_turn, renew, renewal_due, beyond_plan -- in plan.lua
 
 do -- the names in it are nobody else's
 

@@ -5,9 +5,12 @@
 
 do -- a function has at most 200 locals, and the program is one
 
-local PLAN = '>I4i7BI4i7' -- revision, when time changes it next, whether one holds, open holds, the longest job
+local PLAN = '>I4i7BI4i7' -- revision, when time changes it next, whether one holds (and 2 if it caps), open holds, the longest job
+local CAPS, SPENT = '>i7i7i7', '>i7i7i7i7i7i7' -- of an hour, a day, a month; since when and how much in each
 local STEP = '>I4BI2c0I2c0I2c0'
 local GRANTS, ENDS, BOUNDS, DONE = 1, 2, 3, 0 -- kinds of effects
+local DAY = 86400000000
+local ALLOWANCE, ALLOWANCE_PRIORITY = 3, 10
 
 local function read_list(raw, at)
   local list, count = {}, raw:byte(at)
@@ -48,14 +51,70 @@ function plan_of(A)
       A.plan = false
     else
       local revision, due, active, slots, duration, at = take(PLAN, raw)
-      A.plan = { revision = revision, due = due, active = active == 1, slots = slots, duration = duration }
+      A.plan = { revision = revision, due = due, active = active % 2 == 1, caps = active >= 2, slots = slots, duration = duration }
       A.plan.features, at = read_list(raw, at)
       A.plan.resolutions, at = read_list(raw, at)
       A.plan.capacities, at = read_numbers(raw, at)
-      A.plan.levels_at, A.plan.levels = at, read_numbers(raw, at)
+      if A.plan.caps then
+        local hour, day, month
+        hour, day, month, at = take(CAPS, raw, at)
+        A.plan.most = { hour, day, month }
+      end
+      A.plan.levels_at = at
+      A.plan.levels, at = read_numbers(raw, at)
+      if A.plan.caps then A.plan.spent = at <= #raw and { take(SPENT, raw, at) } or { 0, 0, 0, 0, 0, 0 } end
     end
   end
   return A.plan
+end
+
+-- The beginning of a month, of the day that many days after 1970-01-01 (by H. Hinnant's algorithm).
+local function month_start(days)
+  local of_era = (days + 719468) % 146097
+  local year = math.floor((of_era - math.floor(of_era / 1460) + math.floor(of_era / 36524) - math.floor(of_era / 146096)) / 365)
+  local of_year = of_era - (365 * year + math.floor(year / 4) - math.floor(year / 100))
+  local month = math.floor((5 * of_year + 2) / 153)
+  return days - (of_year - math.floor((153 * month + 2) / 5))
+end
+
+-- What was spent in the hour, the day and the month of now: since when and how much of each. By the calendar in UTC.
+local function spent_by_now(A, plan)
+  local spent, days = plan.spent, math.floor(A.clock / DAY)
+  local since = { A.clock - A.clock % (DAY / 24), days * DAY, month_start(days) * DAY }
+  for i = 1, 3 do
+    if spent[2 * i - 1] ~= since[i] then spent[2 * i - 1], spent[2 * i] = since[i], 0 end
+  end
+  return spent
+end
+
+-- The rest of what the program keeps of a plan, behind what the service gives.
+local function pack_own(plan)
+  return pack_levels(plan and plan.levels or {}) .. (plan and plan.caps and pack(SPENT, unpack(plan.spent, 1, 6)) or '')
+end
+
+local function keep_own(A, plan)
+  A.packed_plan, A.plan_changed = sub(A.packed_plan, 1, plan.levels_at - 1) .. pack_own(plan), true
+  A.packed_record = A.packed_record or call('HGET', A.key, 'b') or ''
+end
+
+-- Where a plan caps what is spent, all that a hold is charged counts at the instant that it is.
+function count_spent(A, h)
+  local x = h.charged + h.overdrawn - h.refunded - h.seen
+  if x == 0 or A.packed_plan:byte(12) < 2 then return end -- it caps nothing
+  local plan = plan_of(A)
+  h.seen = h.seen + x
+  local spent = spent_by_now(A, plan)
+  for i = 2, 6, 2 do spent[i] = max(0, spent[i] + x) end
+  keep_own(A, plan)
+end
+
+-- What open holds have set aside counts as spent: it may be.
+local function above_a_cap(A, plan, amount)
+  local spent = spent_by_now(A, plan)
+  for i = 1, 3 do
+    if plan.most[i] >= 0 and amount - (plan.most[i] - spent[2 * i] - A.held - A.promised) > 0 then return string.char(SPEND_CAP) end
+  end
+  return ''
 end
 
 function renewal_due(A) return A.plan and A.plan.due <= A.clock end
@@ -127,9 +186,13 @@ local function bound(A, turn, at)
 end
 
 local function end_step(A, turn, at)
-  local plan = plan_of(A)
-  A.packed_plan = turn.packed .. pack_levels(plan and plan.levels or {}) -- levels are the account's, whatever its plan
-  A.packed_record, A.plan, A.plan_changed = turn.record, nil, true
+  local old = plan_of(A)
+  -- Levels, and what was spent, are the account's, whatever its plan.
+  A.packed_plan, A.plan = turn.packed .. pack_levels(old and old.levels or {}), nil
+  local new = plan_of(A)
+  if new.caps and old and old.caps then new.spent = old.spent end
+  A.packed_plan = turn.packed .. pack_own(new)
+  A.packed_record, A.plan_changed = turn.record, true
   local E = begin(A, V_PLAN, '', at, turn.op)
   emit(E, '', pack('>I2c0', #turn.said, turn.said))
   reindex(A, plan_of(A).due)
@@ -179,10 +242,11 @@ end
 
 -- What a call needs of a plan, by what the catalog says: the reasons against it before and after the one for open holds, and how many of
 -- those there may be. What an account without a subscription may do was looked at before: the catalog says it.
-function beyond_plan(A, need)
+function beyond_plan(A, need, amount)
   local plan = plan_of(A)
   local active = plan and plan.active
-  if need == '' then return '', '', active and plan.slots or 0 end
+  local capped = active and plan.caps and above_a_cap(A, plan, amount) or ''
+  if need == '' then return '', capped, active and plan.slots or 0 end
   local bare, slots, duration, at = take('>sI4i7', need)
   local features, resolutions, levels, full
   features, at = read_list(need, at)
@@ -193,7 +257,7 @@ function beyond_plan(A, need)
     if most and (plan and plan.levels[name] or 0) >= most then full = string.char(CAPACITY_LIMIT) end
   end
   if not active then return bare, full, slots end
-  return features_and_sizes(plan, features, duration, resolutions), full, plan.slots
+  return features_and_sizes(plan, features, duration, resolutions), full .. capped, plan.slots
 end
 
 -- A level is reported as it is, or changed by something: that only within its bound.
@@ -218,9 +282,13 @@ verbs[V_LEVEL] = function(op, A)
   end
   local E, outcome = begin(A, V_LEVEL, op.id, A.clock, op), pack_outcome(sent, '', was, now)
   levels[name] = now > 0 and now or nil
-  local of_plan = plan and sub(A.packed_plan, 1, plan.levels_at - 1) or pack(PLAN, 0, NEVER, 0, 0, 0) .. '\0\0\0'
-  A.packed_plan, A.plan, A.plan_changed = of_plan .. pack_levels(levels), nil, true
-  A.packed_record = A.packed_record or call('HGET', A.key, 'b') or ''
+  if not plan then
+    A.packed_plan = pack(PLAN, 0, NEVER, 0, 0, 0) .. '\0\0\0\0'
+    A.plan = nil
+    plan = plan_of(A)
+    plan.levels = levels
+  end
+  keep_own(A, plan)
   record_grant(A, op, outcome, '')
   emit(E, outcome, pack('>si7', name, now))
   return done(E, nil, outcome)

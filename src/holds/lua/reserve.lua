@@ -12,14 +12,10 @@ end
 
 -- All that refuses, in order; the first is the status. Second, how many open holds there may be; 0: any number.
 function limits(A, amount, slot, need)
-  local reasons, state, slots, full = '', barred(A), A.max_open, ''
-  if state then reasons = string.char(state) end
-  if need ~= '' or A.packed_plan ~= '' then
-    local beyond, of_plan
-    beyond, full, of_plan = beyond_plan(A, need)
-    reasons = reasons .. beyond
-    if slots == 0 or (of_plan > 0 and of_plan < slots) then slots = of_plan end
-  end
+  local state, slots, beyond, full, of_plan = barred(A), A.max_open, '', '', 0
+  if need ~= '' or A.packed_plan ~= '' then beyond, full, of_plan = beyond_plan(A, need, amount) end
+  local reasons = (state and string.char(state) or '') .. beyond
+  if slots == 0 or (of_plan > 0 and of_plan < slots) then slots = of_plan end
   if slot and slots > 0 and A.open >= slots then reasons = reasons .. string.char(CONCURRENCY_LIMIT) end
   reasons = reasons .. full
   if A.debt > A.credit then
@@ -57,7 +53,7 @@ end
 local function new_hold(A, E, op, sent, life, old)
   return { was_open = old and old.was_open, clear_ops = old and true, id = op.id, dkey = op.dkey, pkey = op.pkey, state = OPEN, seq = E.seq, created = A.clock, expires = A.clock + life, sent = sent,
     first = {}, pins = {}, burns = {}, outcome = '', charged = 0, overdrawn = 0, absorbed = 0, released = 0, refunded = 0, promise = 0,
-    first_promise = 0, owed = 0, at_end = 0, dirty = true }
+    first_promise = 0, owed = 0, at_end = 0, seen = 0, dirty = true }
 end
 
 local REJECT, BY_USAGE = 1, 2 -- of what made a hold, byte 15

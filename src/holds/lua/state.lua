@@ -200,6 +200,7 @@ function read_hold(raw, id)
   end
   h.outcome = sub(raw, at)
   if not h.totals then tally(h) end
+  h.seen = h.charged + h.overdrawn - h.refunded
   return h
 end
 

@@ -180,6 +180,11 @@ pub fn gives(catalog: &Catalog, plan: &Plan) -> Gives {
         resolutions: resolutions.unwrap_or_default(),
         features: plan.features.clone(),
         capacities: plan.capacities.iter().map(capacity).collect(),
+        spend_caps: [
+            plan.spend_caps.hour,
+            plan.spend_caps.day,
+            plan.spend_caps.month,
+        ],
         overdraft_limit: plan.overdraft_limit,
         credit_limit: plan.credit_limit,
     }

@@ -39,14 +39,18 @@ impl Customer {
 
     /// As the catalog has new accounts.
     pub async fn fresh(product: &str) -> Self {
-        let shop = Shop::selling(product).await;
+        let customer = Self(Shop::selling(product).await);
+        customer.open_account().await;
+        customer
+    }
+
+    pub async fn open_account(&self) {
         let account = CreateAccountRequest {
             account_id: ACCOUNT.into(),
             ..Default::default()
         };
-        let mut accounts = AccountServiceClient::new(shop.stack.channel());
+        let mut accounts = AccountServiceClient::new(self.0.stack.channel());
         accounts.create_account(account).await.expect("an account");
-        Self(shop)
     }
 
     pub async fn account(&self) -> Account {

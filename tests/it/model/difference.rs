@@ -113,7 +113,7 @@ fn code_of(reason: ErrorReason) -> (Code, &'static str) {
     use ErrorReason::*;
     match reason {
         InsufficientCredits | InDebt => (Code::ResourceExhausted, "402"),
-        ConcurrencyLimit | CapacityLimit => (Code::ResourceExhausted, "429"),
+        ConcurrencyLimit | CapacityLimit | SpendCap => (Code::ResourceExhausted, "429"),
         AccountSuspended | AccountFrozen | AccountClosed | PlanInactive | FeatureNotInPlan
         | DurationLimit | ResolutionLimit | SubscriptionActive => (Code::FailedPrecondition, "403"),
         HoldEnded

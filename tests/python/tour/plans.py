@@ -29,6 +29,7 @@ plans:
     limits: {concurrency: 2, duration: 60s, resolution: hd}
     trial: {for: days(14), allowance: 20, then: convert}
   large: {allowance: 400, price: 30, features: [denoise], yearly: {off: 20%}, capacities: {storage: 10}, pack_off: 20%}
+  capped: {allowance: 100, price: 5, spend_caps: {day: 10}}
 packs: {hundred: {credits: 100, price: 10, refundable: false}}
 purchases: {minimum: 5, price: 0.5}
 trust_tiers: {new: {maximum_purchase: 50}}
@@ -149,6 +150,19 @@ def levels(api: Api) -> None:
     api.invalid(api.accounts.ChangeLevel, account.ChangeLevelRequest(account_id=account_id, change_id="4"), "capacity", "to")
     less.change_id, less.free = "5", "9.000001"
     api.invalid(api.accounts.ChangeLevel, less, "free")
+
+
+def caps(api: Api) -> None:
+    """A plan may cap what is spent in an hour, a day or a month; what open holds have set aside counts"""
+    account_id = api.new_account("caps")
+    api.plans.Subscribe(subscription.SubscribeRequest(account_id=account_id, subscription_id="sub", plan="capped"))
+    api.metering.Reserve(metering.ReserveRequest(account_id=account_id, hold_id="a", amount="8"))
+    api.metering.Commit(metering.CommitRequest(account_id=account_id, hold_id="a", amount="7"))
+    api.metering.Reserve(metering.ReserveRequest(account_id=account_id, hold_id="b", amount="2"))
+    more = metering.ReserveRequest(account_id=account_id, hold_id="c", amount="1.5")
+    api.refused(api.metering.Reserve, more, "SPEND_CAP", window="day", limit="10", spent="7", held="2", amount="1.5")
+    more.amount = "1"
+    api.metering.Reserve(more)
 
 
 def purchase(api: Api) -> None:

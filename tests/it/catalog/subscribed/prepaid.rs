@@ -5,7 +5,7 @@ use holdbook::proto::{GrantKind, SubscribeRequest, purchase_credits_request::Wha
 use super::refused;
 use crate::catalog::{
     customer::{ACCOUNT, Customer, DAY, by_grant, short_by},
-    shop::{violations, why},
+    shop::{Shop, violations, why},
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -168,5 +168,70 @@ async fn openai_prepaid_03_purchased_credits_expire_after_a_year_and_are_not_ref
         .reserve("none", "tokens 1 model=large direction=input")
         .await;
     assert_eq!(short_by(&none.expect_err("expired")), "0.000003");
+    customer.end().await;
+}
+
+/// What a plan caps is counted by the hour, day and month of the calendar, with what open holds may still cost.
+#[tokio::test(flavor = "multi_thread")]
+async fn spend_caps_count_what_is_spent_and_what_is_held_in_each_window() {
+    const CAPPED: &str = "catalog: capped
+meters:
+  job: {unit: second, price: 1}
+plans:
+  small: {allowance: 1000, spend_caps: {hour: 10, day: 25, month: 40}}
+";
+    let customer = Customer(Shop::open().await);
+    customer.0.prices.apply(CAPPED).await;
+    customer.open_account().await;
+    customer.subscribe("sub", "small").await.expect("a plan");
+    // To the beginning of an hour, at noon of a month's first day.
+    let now = customer.0.advance(1).await.seconds;
+    let begin = 1_814_443_200; // 2027-07-01T12:00:00Z
+    customer.0.advance(begin - now).await;
+    let capped = async |hold: &str, job: &str, window: &str| {
+        use tonic_types::StatusExt;
+        let status = customer.reserve(hold, job).await.expect_err(job);
+        let info = status.get_details_error_info().expect("a reason");
+        assert_eq!(info.reason, "SPEND_CAP");
+        assert_eq!(info.metadata["window"], window);
+        [
+            info.metadata["spent"].clone(),
+            info.metadata["held"].clone(),
+        ]
+    };
+    // Held counts as spent, and less than was held is less spent.
+    customer.reserve("a", "job 6").await.expect("6 of 10");
+    assert_eq!(capped("b", "job 4.000001", "hour").await, ["0", "6"]);
+    assert_eq!(customer.commit("a", "job 5").await.charged, "5");
+    customer.reserve("b", "job 5").await.expect("10 of 10");
+    assert_eq!(capped("c", "job 0.000001", "hour").await, ["5", "5"]);
+    customer.release("b").await;
+    customer.job("c", "job 5").await;
+    // A lost account is loaded with what was spent.
+    customer.0.stack.forget().await;
+    assert_eq!(capped("d", "job 1", "hour").await, ["10", "0"]);
+    customer.0.advance(3599).await;
+    assert_eq!(capped("d", "job 1", "hour").await, ["10", "0"]);
+    customer.0.advance(1).await;
+    customer.job("d", "job 10").await;
+    customer.0.advance(3600).await;
+    assert_eq!(capped("e", "job 6", "day").await, ["20", "0"]);
+    customer.job("e", "job 5").await;
+    customer.0.advance(3600).await;
+    assert_eq!(capped("f", "job 1", "day").await, ["25", "0"]);
+    customer.0.advance(9 * 3600).await;
+    customer.job("f", "job 10").await;
+    customer.0.advance(3600).await;
+    assert_eq!(capped("g", "job 6", "month").await, ["35", "0"]);
+    customer.job("g", "job 5").await;
+    // A renewal is no new month.
+    customer.0.advance(20 * DAY).await;
+    assert_eq!(capped("h", "job 1", "month").await, ["40", "0"]);
+    let first_of_august = 1_817_078_400; // 2027-08-01T00:00:00Z
+    let now = customer.balance().await.as_of.expect("it").seconds;
+    customer.0.advance(first_of_august - now - 1).await;
+    assert_eq!(capped("h", "job 1", "month").await, ["40", "0"]);
+    customer.0.advance(1).await;
+    customer.job("h", "job 10").await;
     customer.end().await;
 }
