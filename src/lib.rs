@@ -43,7 +43,11 @@
 //!  a usage ───────► pricing/quote/mod.rs  what it costs: lines, least and most; after the job the exact charge
 //!  of a hold ─────► rpc/usage.rs          priced before the script runs, which says by whose clock or version it must be: then once more
 //!
-//!  a command ─────► plans/command.rs      after what is due (plans/due.rs): the subscription as it is then, and effects as data
+//!  a command ─────► rpc/subscriptions     what it wants, by the catalog; then as any call
+//!  a renewal           │
+//!  is due ────────► reconcile/renewal.rs  from the record that the script answers: plans/due.rs, then plans/command.rs; effects as data,
+//!                       │                 packed as a step that names its revision
+//!                   holds/lua/plan.lua    takes the step whole, each effect at its instant, before anything else of that instant
 //! ```
 //!
 //! An account lives in one partition for ever: one hash tag in Redis, one executor in each process, one stream, one cursor in
@@ -61,7 +65,7 @@
 //! | a commit makes debt above the limit | what the limit does not cover is absorbed, and recorded so | `model::tables::commits::h8_above_the_hold_comes_free_then_debt_then_the_platform` |
 //! | an amount is rounded | micro-credits in an `i64`, below 2^53 in Lua; a seventh decimal is refused | `model::tables::amounts::a3_a_seventh_decimal_is_refused`, `words::no_amount_is_a_float` |
 //! | a job costs more than its quote held | the quote's maximum is that of the usage or any less of it, whatever a range or an attribute turns out to be | `quotes::a_charge_of_the_usage_or_less_of_it_is_within_the_quote` |
-//! | a cycle's credits are missing for an instant, or given twice | cycles are counted from one anchor and follow each other; a grant's id is its subscription's and cycle's | `histories::each_instant_has_exactly_one_cycles_allowance`, `histories::a_repeated_command_changes_nothing` |
+//! | a cycle's credits are missing for an instant, or given twice | cycles are counted from one anchor and follow each other; a step names the revision it was worked out from, and no call passes a renewal that is due | `histories::each_instant_has_exactly_one_cycles_allowance`, `renewed::a_renewal_is_whole_for_all_who_look_at_its_instant`, `renewed::calls_at_once_are_one_after_the_other` |
 //! | what a renewal comes to depends on when somebody looked | what is due is done first, each at its own instant, in order | `histories::one_look_tells_what_many_do` |
 //! | a price that somebody was told changes | versions of the catalog are only added, and each is found by its number for ever | `applied::each_product_is_a_version_and_all_are_kept`, `applied::versions_are_append_only_for_serving_connections` |
 //! | an open hold's price changes | the version is part of the hold, in Redis, the event and the ledger, and a commit at another one is refused and priced again | `priced::an_open_hold_keeps_its_prices`, `priced::a_hold_that_was_loaded_or_has_expired_keeps_its_prices` |
@@ -80,7 +84,7 @@
 //!
 //! 1. [`domain`]: the words. What an account, a grant, a hold, an event is, and how each move of credits is posted. Pure.
 //! 2. [`pricing`]: what a product sells and what a usage of it costs, from one YAML file. Pure.
-//! 3. [`plans`]: what a subscription gives in which cycle, and how it starts, changes and ends. Pure, and not served yet.
+//! 3. [`plans`]: what a subscription gives in which cycle, and how it starts, changes and ends. Pure.
 //! 4. [`holds`]: the state in Redis and the only way to change it. Its `lua/` is the heart: `prelude` (words and numbers), `state`
 //!    (packed forms), `moves` (the only place where balances change), `due` (what time does), then the verbs, and `batch` with the line.
 //! 5. [`rpc`]: what callers see. `metering` is the hot path's beginning, `status` its refusals.
@@ -111,6 +115,7 @@
 //! | the relay lets entries gather while nobody waits for the ledger | its transactions share cores and disk with Redis; whoever asks for durability LEDGER wakes it | callers who mostly ask for LEDGER |
 //! | a process keeps the calls that it acknowledged, not their events, and replays them after a recovery | calls are idempotent by their ids, so replaying too much is harmless, and one path takes both | a verb that cannot be sent again |
 //! | a catalog's numbers are read from the text of the YAML, by a reader of ours over its events | a parser that makes numbers makes floats, and one that fills structures stops at the first mistake | such a library with exact numbers, places and all mistakes |
+//! | a renewal is worked out by the service and taken by the script, not written in Lua | calendars, proration and money are Rust's to get right, once, in a pure room; the script has only to know that the step is of what holds. It costs one more round trip for each renewal | renewals as frequent as reserves |
 //! | a subscription carries the terms that were agreed, not the name of a plan | a renewal needs no catalog, a new catalog changes no subscription, and `plans` does not know `pricing` | plans whose subscribers must all move at once |
 //! | a process asks for new versions of the catalog every second, and is not told | asking is one look at a primary key and ends a lost connection's silence by itself; a version that shall hold everywhere at one instant is given one ahead | prices that must change everywhere in less than a second of being applied |
 //! | audits compare, and correct nothing | a difference is a defect or a hand in the book: a person must look | |

@@ -151,7 +151,10 @@ impl Memory {
                             }
                             continue;
                         }
-                        Next::Known(known) => told = Some(Told::Known(known)),
+                        Next::Known(known, order) => {
+                            operation.verb = Verb::Subscription { order };
+                            told = Some(Told::Known(known));
+                        }
                         Next::Refused(refusal) => told = Some(Told::Refused(refusal)),
                         Next::Nothing(record) => told = Some(Told::Found(record)),
                     }

@@ -25,8 +25,8 @@ pub(super) enum Next {
         record: Box<Record>,
         order: Option<String>,
     },
-    /// The call was done before.
-    Known(Box<(Call, Record)>),
+    /// The call was done before; and its order with the instant of that.
+    Known(Box<(Call, Record)>, String),
     /// The call is refused.
     Refused(Refusal),
     /// Nothing: the record is as it is.
@@ -55,7 +55,9 @@ pub(super) fn next(
     }
     let mut order: Order = read(order.as_bytes())?;
     if let Some(call) = record.call(&order) {
-        return Ok(Next::Known(Box::new((call.clone(), record))));
+        order.at = Some(call.answer.at);
+        let order = text(&order)?;
+        return Ok(Next::Known(Box::new((call.clone(), record)), order));
     }
     let at = order
         .at
@@ -81,9 +83,19 @@ fn read<T: serde::de::DeserializeOwned>(json: &[u8]) -> Result<T, HoldsError> {
         .map_err(|error| HoldsError::Bug(format!("a subscription cannot be read: {error}")))
 }
 
-fn write(value: &impl serde::Serialize) -> Result<Vec<u8>, HoldsError> {
-    serde_json::to_vec(value)
+fn text(value: &impl serde::Serialize) -> Result<String, HoldsError> {
+    serde_json::to_string(value)
         .map_err(|error| HoldsError::Bug(format!("a subscription cannot be written: {error}")))
+}
+
+/// The same, for the script, which takes it behind a length of two bytes.
+fn write(value: &impl serde::Serialize) -> Result<Vec<u8>, HoldsError> {
+    let text = text(value)?;
+    if text.len() > usize::from(u16::MAX) {
+        let why = format!("a subscription of {} bytes is too large", text.len());
+        return Err(HoldsError::Bug(why));
+    }
+    Ok(text.into_bytes())
 }
 
 fn pack(
@@ -96,11 +108,7 @@ fn pack(
     let Some(latest) = &after.latest else {
         return Err(HoldsError::Bug("a step without a subscription".into()));
     };
-    let text = order
-        .as_ref()
-        .map(write)
-        .transpose()?
-        .map(|json| String::from_utf8_lossy(&json).into_owned());
+    let text = order.as_ref().map(text).transpose()?;
     let said = SubscriptionStep {
         revision: after.revision,
         subscription_id: latest.id.clone(),
@@ -138,8 +146,7 @@ fn pack(
 /// Of a call, which is the last that the record remembers.
 fn answer(after: &Record, is_call: bool) -> Result<Option<String>, HoldsError> {
     let call = after.calls.last().filter(|_| is_call);
-    let json = call.map(|call| write(&call.answer)).transpose()?;
-    Ok(json.map(|json| String::from_utf8_lossy(&json).into_owned()))
+    call.map(|call| text(&call.answer)).transpose()
 }
 
 /// Where a subscription stands.

@@ -40,6 +40,8 @@ pub async fn change(
         }
     };
     let durability = fields.durability(r.durability, Durability::Ledger);
+    // The ledger is asked for the id in any case; so it is for a version that another process has just applied.
+    core.catalogs.step().await.map_err(status::ledger_failed)?;
     let catalog = core.catalog_now().await?;
     let Some((version, _)) = catalog else {
         fields.finish()?;

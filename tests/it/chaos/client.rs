@@ -3,15 +3,21 @@
 use std::{sync::Arc, time::Duration};
 
 use holdbook::proto::{
-    ChargeRequest, CommitRequest, Durability, GrantCreditsRequest, GrantKind, RefundRequest,
-    ReleaseRequest, ReserveRequest, Usage, UsageItem, commit_request::What,
-    grant_service_client::GrantServiceClient, metering_service_client::MeteringServiceClient,
+    ChangeLevelRequest, ChangePlanRequest, ChargeRequest, CommitRequest, Durability,
+    GrantCreditsRequest, GrantKind, RefundRequest, ReleaseRequest, ReserveRequest, Usage,
+    UsageItem, account_service_client::AccountServiceClient, change_level_request::Change,
+    commit_request::What, grant_service_client::GrantServiceClient,
+    metering_service_client::MeteringServiceClient,
+    subscription_service_client::SubscriptionServiceClient,
 };
 use tokio::{sync::watch, time};
 use tonic::{Code, Status, transport::Channel};
 use tonic_types::StatusExt;
 
-use super::journal::{Answers, Deed, Entry, Journal, PART, Refusal, Verb};
+use super::{
+    journal::{Answers, Deed, Entry, Journal, PART, Refusal, Verb},
+    world::{LEVEL, PLANS, SUBSCRIPTION},
+};
 use crate::model::Dice;
 
 /// A caller's patience: a stopped process must not hold its callers for ever.
@@ -99,6 +105,8 @@ impl Client {
             (8, Verb::Charge),
             (5, Verb::Refund),
             (3, Verb::Grant),
+            (2, Verb::Plan),
+            (2, Verb::Level),
         ]);
         match verb {
             Verb::Commit | Verb::Release if !self.open.is_empty() => {
@@ -112,6 +120,14 @@ impl Client {
                 let (account, id) = (self.dice.pick(&self.accounts), self.name("grant"));
                 let amount = 1 + self.dice.below(50);
                 self.done(self.deed(Verb::Grant, account, id, amount)).await;
+            }
+            Verb::Plan | Verb::Level => {
+                let (account, id) = (self.dice.pick(&self.accounts), self.name("change"));
+                let which = match verb {
+                    Verb::Plan => self.dice.below(PLANS.len() as u64),
+                    _ => 0,
+                };
+                self.done(self.deed(verb, account, id, which)).await;
             }
             _ => self.reserve().await,
         }
@@ -289,6 +305,29 @@ async fn send(channel: Channel, deed: &Deed) -> Result<Durability, Status> {
             };
             let mut grants = GrantServiceClient::new(channel);
             grants.grant_credits(request).await?.get_ref().durability()
+        }
+        Verb::Plan => {
+            let request = ChangePlanRequest {
+                account_id,
+                subscription_id: SUBSCRIPTION.into(),
+                change_id: id.clone(),
+                plan: PLANS[deed.amount as usize].into(),
+                durability,
+                ..Default::default()
+            };
+            let mut plans = SubscriptionServiceClient::new(channel);
+            plans.change_plan(request).await?.get_ref().durability()
+        }
+        Verb::Level => {
+            let request = ChangeLevelRequest {
+                account_id,
+                change_id: id.clone(),
+                capacity: LEVEL.into(),
+                change: Some(Change::Allocate("1".into())),
+                durability,
+            };
+            let mut accounts = AccountServiceClient::new(channel);
+            accounts.change_level(request).await?.get_ref().durability()
         }
         Verb::Reserve => {
             let request = ReserveRequest {

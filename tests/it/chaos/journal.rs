@@ -65,6 +65,10 @@ pub enum Verb {
     Release,
     Charge,
     Refund,
+    /// Another plan of the account's subscription.
+    Plan,
+    /// A level grows by one.
+    Level,
 }
 
 /// How the ids of partial commits begin.
@@ -81,7 +85,7 @@ pub struct Deed {
     pub id: String,
     /// Of a partial commit or a refund; empty otherwise.
     pub part: String,
-    /// Whole credits; of a release 0.
+    /// Whole credits; of a release and a level 0; of a plan which one.
     pub amount: u64,
     /// Durability LEDGER is asked for.
     pub ledger: bool,

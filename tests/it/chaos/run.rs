@@ -258,6 +258,7 @@ async fn judge(world: &World, journal: &Journal, struck: &Struck) -> Verdict {
     let book = Book::read(&ledger).await;
     let mut verdict = verdict::compare(&book, journal, struck.before, struck.epoch);
     verdict.mismatched.extend(clocks::went_back(&ledger).await);
+    verdict.mismatched.extend(verdict::levels(&ledger).await);
     let booked = verdict::balances(&ledger).await;
     for (account, (free, held, debt)) in said {
         let micros = |text: &String| Credits::parse(text).map(Credits::micro).ok();

@@ -5,11 +5,13 @@ use std::{
     fmt,
 };
 
+use holdbook::domain::subscription::call_deed;
 use tokio_postgres::Client;
 
 use super::{
     fault::Applied,
     journal::{Deed, Entry, Journal, PART, Verb},
+    world::SUBSCRIPTION,
 };
 
 const MICROS: i64 = 1_000_000;
@@ -166,6 +168,8 @@ impl Book {
         };
         match deed.verb {
             Verb::Grant => named(format!("g/{}", deed.id)).collect(),
+            Verb::Plan => named(call_deed(SUBSCRIPTION, &deed.id)).collect(),
+            Verb::Level => named(format!("l/~level:{}", deed.id)).collect(),
             Verb::Reserve | Verb::Charge => holds()
                 .filter(|hold| hold.end_of_lost.is_none())
                 .map(|hold| hold.sequence)
@@ -189,7 +193,7 @@ pub fn compare(book: &Book, journal: &Journal, before: u64, epoch: i64) -> Verdi
     let (mut claimed, mut broken) = (HashSet::new(), HashSet::new());
     // What the world was set up with.
     for ((account, deed), sequence) in &book.deeds {
-        if deed == "g/start" {
+        if deed == "g/start" || *deed == call_deed(SUBSCRIPTION, "") {
             claimed.insert((account.clone(), *sequence));
         }
     }
@@ -246,7 +250,14 @@ pub fn compare(book: &Book, journal: &Journal, before: u64, epoch: i64) -> Verdi
     for (place, event) in &book.events {
         let ours = matches!(
             event.name.as_str(),
-            "reserve" | "commit" | "release" | "charge" | "refund" | "grant"
+            "reserve"
+                | "commit"
+                | "release"
+                | "charge"
+                | "refund"
+                | "grant"
+                | "subscription"
+                | "level_changed"
         );
         if ours && !claimed.contains(place) {
             let name = &event.name;
@@ -267,7 +278,24 @@ pub fn compare(book: &Book, journal: &Journal, before: u64, epoch: i64) -> Verdi
 
 /// Of these the ledger must have exactly the amount.
 fn moves_credits(verb: Verb) -> bool {
-    !matches!(verb, Verb::Reserve | Verb::Release)
+    !matches!(
+        verb,
+        Verb::Reserve | Verb::Release | Verb::Plan | Verb::Level
+    )
+}
+
+/// Accounts whose level is not the number of its changes, each by one.
+pub async fn levels(client: &Client) -> Vec<String> {
+    let sql = "select account_id, level::int8, (select count(*) from events e where e.account_id = l.account_id and name = 'level_changed')
+        from levels l";
+    let rows = client.query(sql, &[]).await.expect("the ledger answers");
+    let levels = rows
+        .iter()
+        .map(|row| -> (String, i64, i64) { (row.get(0), row.get(1), row.get(2)) });
+    levels
+        .filter(|(_, level, changes)| level != changes)
+        .map(|it| format!("{it:?}: a level and its changes"))
+        .collect()
 }
 
 /// What the API says of balances after all holds have ended: the same as the ledger, and nothing held.

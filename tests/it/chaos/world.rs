@@ -11,8 +11,10 @@ use holdbook::{
     holds, ledger,
     proto::{
         ApplyCatalogRequest, CreateAccountRequest, GetBalanceRequest, GrantCreditsRequest,
-        GrantKind, ListTransfersRequest, account_service_client::AccountServiceClient,
-        grant_service_client::GrantServiceClient, pricing_service_client::PricingServiceClient,
+        GrantKind, ListTransfersRequest, SubscribeRequest,
+        account_service_client::AccountServiceClient, grant_service_client::GrantServiceClient,
+        pricing_service_client::PricingServiceClient,
+        subscription_service_client::SubscriptionServiceClient,
     },
 };
 use tokio::{process::Command, time};
@@ -20,6 +22,16 @@ use tokio_postgres::NoTls;
 use tonic::{Code, Request, Status, transport::Channel};
 
 use super::{client::Doors, dials::Dials, process::Process, proxy::Proxy, server};
+
+/// Of every account, with one of two plans that differ by their names.
+pub const SUBSCRIPTION: &str = "sub";
+pub const PLANS: [&str; 2] = ["even", "odd"];
+/// Levels that grow by one at a time.
+pub const LEVEL: &str = "files";
+const CATALOG: &str = "meters: {job: {unit: second, price: 1}}
+capacities: {files: file}
+plans: {even: {allowance: 0}, odd: {allowance: 0}}
+";
 
 const PARTITIONS: u32 = 2;
 const ACCOUNTS: usize = 6;
@@ -131,7 +143,7 @@ impl World {
         let mut begins = None;
         for name in ["first", "second"] {
             let request = ApplyCatalogRequest {
-                yaml: format!("catalog: {name}\nmeters: {{job: {{unit: second, price: 1}}}}\n"),
+                yaml: format!("catalog: {name}\n{CATALOG}"),
                 effective_at: begins,
                 ..Default::default()
             };
@@ -164,6 +176,16 @@ impl World {
                 GrantServiceClient::new(channel.clone()),
             );
             accounts.create_account(account).await.expect("an account");
+            let plan = SubscribeRequest {
+                account_id: account_id.clone(),
+                subscription_id: SUBSCRIPTION.into(),
+                plan: PLANS[0].into(),
+                ..Default::default()
+            };
+            let mut plans = SubscriptionServiceClient::new(channel.clone());
+            while let Err(refused) = plans.subscribe(plan.clone()).await {
+                assert_eq!(refused.code(), Code::Unavailable, "{refused}");
+            }
             // A grant asks the ledger, which may follow late on a busy machine.
             while let Err(refused) = grants.grant_credits(grant.clone()).await {
                 assert_eq!(refused.code(), Code::Unavailable, "{refused}");
