@@ -3,7 +3,7 @@
 use std::{
     io,
     net::SocketAddr,
-    sync::{Arc, atomic::AtomicI64},
+    sync::{Arc, RwLock, atomic::AtomicI64},
     time::Duration,
 };
 
@@ -218,6 +218,7 @@ impl Service {
         };
         let core = Core {
             clock_seen: AtomicI64::new(0),
+            any_hold: RwLock::default(),
             memory: memory.clone(),
             ledger: ledger.clone(),
             catalogs: catalogs.clone(),

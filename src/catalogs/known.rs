@@ -60,6 +60,12 @@ impl Known {
         self.in_force(now).map(|(head, _)| head)
     }
 
+    /// The number of the version in force at an instant; 0: none is.
+    pub(super) fn number_at(&self, now: Micros) -> u64 {
+        let begun = self.heads.partition_point(|head| head.effective_at <= now);
+        self.heads[..begun].last().map_or(0, |head| head.version)
+    }
+
     /// The first of all.
     pub(super) fn first(&self) -> Option<CatalogHead> {
         self.heads.first().cloned()

@@ -138,6 +138,12 @@ impl Catalogs {
         found.map_err(CatalogsError::NotYet)
     }
 
+    /// The number of the version in force at an instant, as far as this process knows; 0: none is.
+    #[must_use]
+    pub fn number_at(&self, now: Micros) -> u64 {
+        self.known(|known| known.number_at(now))
+    }
+
     /// What is known of a version, but for what it says.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, RwLock,
         atomic::{AtomicI64, Ordering},
     },
     time::Duration,
@@ -53,6 +53,8 @@ pub struct Core {
     pub catalogs: Catalogs,
     /// Redis' clock when it last answered; 0: not yet.
     pub clock_seen: AtomicI64,
+    /// What any new hold needs of a plan, by the number of the version of the catalog that says so.
+    pub any_hold: RwLock<Option<(u64, Option<Arc<Need>>)>>,
     /// For the clock.
     pub holds: Holds,
     /// How far the ledger is.
@@ -70,7 +72,7 @@ pub struct Done {
     /// What the script answered.
     pub answer: Answer,
     /// What the call needed of a plan.
-    pub need: Option<Need>,
+    pub need: Option<Arc<Need>>,
     partition: u32,
     epoch: u64,
     n: u64,
@@ -107,7 +109,7 @@ impl Done {
         if self.answer.reasons.is_empty() {
             Ok(self)
         } else {
-            Err(status::refused(&self.answer, self.need.as_ref()))
+            Err(status::refused(&self.answer, self.need.as_deref()))
         }
     }
 }

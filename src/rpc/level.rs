@@ -1,6 +1,6 @@
 //! Levels of an account that its plan bounds, such as what it stores: reported and changed by whoever stores, looked at by reserves.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use tonic::{Request, Response, Status};
 
@@ -93,7 +93,7 @@ pub async fn change(
     {
         plan.levels.insert(r.capacity.clone(), i64::MAX);
     }
-    done.need = Some(need);
+    done.need = Some(Arc::new(need));
     let done = reused::level(done, &r.capacity, change)?.or_refusal()?;
     let (before, level) = done.numbers();
     Ok(Response::new(proto::ChangeLevelResponse {

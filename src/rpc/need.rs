@@ -1,8 +1,14 @@
 //! What a job needs of a plan: features, a length, resolutions, room. Looked up in the catalog here, compared with the account's plan by
 //! the script; with the plan that accounts without a subscription have it is compared here, since the catalog says which that is.
 
+use std::sync::{Arc, PoisonError, atomic::Ordering};
+
+use tonic::Status;
+
+use super::{core::Core, status};
 use crate::{
-    domain::{credits::Credits, plan::Gives},
+    catalogs::{CatalogsError, Version},
+    domain::{account::Micros, credits::Credits, plan::Gives},
     holds::{Writer, step::Limits},
     pricing::{
         Catalog,
@@ -181,6 +187,52 @@ impl Need {
             resolutions: gives.resolutions,
             capacities: gives.capacities,
             ..Limits::default()
+        }
+    }
+}
+
+impl Core {
+    /// What any new hold needs of a plan, whatever it is for, by the catalog in force.
+    ///
+    /// # Errors
+    /// A store did not answer.
+    pub async fn need(&self) -> Result<Option<Arc<Need>>, Status> {
+        let now = match self.clock_seen.load(Ordering::Relaxed) {
+            // The first call of a process.
+            0 => self.catalog_now().await?.map_or(0, |(_, now)| now),
+            now => now,
+        };
+        let number = self.catalogs.number_at(now);
+        let last = self.any_hold.read();
+        if let Some((same, need)) = &*last.unwrap_or_else(PoisonError::into_inner)
+            && *same == number
+        {
+            return Ok(need.clone());
+        }
+        let version = self.catalog_at(now).await?;
+        let need = version.and_then(|version| Need::of(&version.catalog, &[]));
+        let need = need.map(Arc::new);
+        let last = self.any_hold.write();
+        *last.unwrap_or_else(PoisonError::into_inner) = Some((number, need.clone()));
+        Ok(need)
+    }
+
+    /// The catalog in force by Redis' clock, and that; none if there is none.
+    pub async fn catalog_now(&self) -> Result<Option<(Version, Micros)>, Status> {
+        if self.catalogs.newest() == 0 {
+            return Ok(None);
+        }
+        let now = self.holds.now(0).await;
+        let now = now.map_err(|error| status::failed(&error.into()))?;
+        let version = self.catalog_at(now).await?;
+        Ok(version.map(|version| (version, now)))
+    }
+
+    async fn catalog_at(&self, now: Micros) -> Result<Option<Version>, Status> {
+        match self.catalogs.at(now).await {
+            Ok(version) => Ok(Some(version)),
+            Err(CatalogsError::NotYet(_)) => Ok(None),
+            Err(error) => Err(status::catalog_failed(error)),
         }
     }
 }

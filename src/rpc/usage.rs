@@ -1,7 +1,10 @@
 //! A usage in place of an amount: checked, priced, and priced again where the account's clock, or the hold's version of the catalog,
 //! turns out to be another one than was looked at.
 
-use std::{collections::BTreeMap, sync::atomic::Ordering};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, atomic::Ordering},
+};
 
 use sha2::{Digest, Sha256};
 use tonic::Status;
@@ -240,7 +243,7 @@ impl Core {
             Sent::Amount(_) => {
                 let mut sum = sent.unpriced();
                 let need = self.need().await?;
-                sum.in_force.need = need.as_ref().map(Need::pack).unwrap_or_default();
+                sum.in_force.need = need.as_deref().map(Need::pack).unwrap_or_default();
                 let mut done = self.ask(account, caller, verb(sum)).await?;
                 done.need = need;
                 Ok(done)
@@ -277,7 +280,7 @@ impl Core {
                 in_force: NEVER_IN_FORCE,
             });
             let mut done = self.ask(account, caller.clone(), verb(sum)).await?;
-            done.need = need;
+            done.need = need.map(Arc::new);
             if !done.refused_as(ErrorReason::Invalid) {
                 return Ok(done);
             }
@@ -354,37 +357,6 @@ impl Core {
             },
         };
         Ok((sum, need))
-    }
-
-    /// What any new hold needs of a plan, whatever it is for, by the catalog in force.
-    ///
-    /// # Errors
-    /// A store did not answer.
-    pub async fn need(&self) -> Result<Option<Need>, Status> {
-        let version = match self.clock_seen.load(Ordering::Relaxed) {
-            0 => self.catalog_now().await?.map(|(version, _)| version),
-            now => self.catalog_at(now).await?,
-        };
-        Ok(version.and_then(|version| Need::of(&version.catalog, &[])))
-    }
-
-    /// The catalog in force by Redis' clock, and that; none if there is none.
-    pub async fn catalog_now(&self) -> Result<Option<(Version, Micros)>, Status> {
-        if self.catalogs.newest() == 0 {
-            return Ok(None);
-        }
-        let now = self.holds.now(0).await;
-        let now = now.map_err(|error| status::failed(&error.into()))?;
-        let version = self.catalog_at(now).await?;
-        Ok(version.map(|version| (version, now)))
-    }
-
-    async fn catalog_at(&self, now: Micros) -> Result<Option<Version>, Status> {
-        match self.catalogs.at(now).await {
-            Ok(version) => Ok(Some(version)),
-            Err(CatalogsError::NotYet(_)) => Ok(None),
-            Err(error) => Err(status::catalog_failed(error)),
-        }
     }
 
     async fn in_force(&self, now: Micros) -> Result<(Version, (Micros, Micros)), CatalogsError> {
