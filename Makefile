@@ -6,6 +6,7 @@ BUF    := .venv/bin/buf
 OPS    ?= 50000
 SEED   ?= $(shell date +%s)
 USAGES ?= 100000
+STEPS  ?= 50000
 RUNS   ?= 200
 LANES  ?= 3
 TRACE  ?= tests/data/gpu-jobs-300.csv
@@ -72,9 +73,12 @@ fmt: ## Format the code
 
 # --- longer runs -----------------------------------------------------------------------------------------------------
 
-.PHONY: model mutate-catalogs usages renewals chaos replay outage sabotage sabotage-chaos bench-smoke bench-memory
+.PHONY: model model-plans mutate-catalogs usages renewals chaos replay outage sabotage sabotage-chaos bench-smoke bench-memory
 model: setup-run ## Random operations against the reference model: OPS=1000000 SEED=7
 	@OPS=$(OPS) SEED=$(SEED) bash .ci/last_line.sh '^model: .* differences' $(CARGO) test --locked --test it model::random_sequences -- --nocapture --exact
+
+model-plans: setup-run ## Random histories of subscriptions against their reference model: STEPS=200000 SEED=7
+	@STEPS=$(STEPS) SEED=$(SEED) bash .ci/last_line.sh '^model-plans: .* differences' $(CARGO) test --release --locked --test it model_plans::random_subscriptions -- --nocapture --exact
 
 mutate-catalogs: setup-run ## Change each number of the five catalogs: something must notice
 	@bash .ci/last_line.sh '^mutate-catalogs: ' $(CARGO) test --locked --test it catalog::mutated -- --nocapture

@@ -44,8 +44,8 @@ pub struct Spending {
 pub struct Step {
     /// The revision that it was worked out from.
     pub from: u32,
-    /// Time did it.
-    pub by_time: bool,
+    /// Who did it.
+    pub by: By,
     /// The revision that it leads to.
     pub to: u32,
     /// When time changes the subscription next.
@@ -60,6 +60,18 @@ pub struct Step {
     pub at: Micros,
     /// What happens, in order.
     pub effects: Vec<(Micros, Effect)>,
+}
+
+/// Who does a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum By {
+    /// A call.
+    Call = 0,
+    /// Time.
+    Time = 1,
+    /// A call that is refused where it would leave a debt above a credit limit that it makes lower.
+    CallWithoutDebt = 2,
 }
 
 /// Something that a step does.
@@ -102,7 +114,7 @@ const NEVER: Micros = super::packed::NEVER;
 pub fn pack(step: &Step) -> Vec<u8> {
     let mut w = Writer::default();
     w.int(4, i64::from(step.from))
-        .byte(u8::from(step.by_time))
+        .byte(step.by as u8)
         .blob(&pack_limits(step))
         .blob(&step.record)
         .blob(&step.said);

@@ -166,6 +166,9 @@ impl Step {
         };
         match self.it.phase.clone() {
             Phase::Trial { .. } => Err(Refusal::NotBegun { current: 0 }),
+            Phase::Ended(_) if cycle > self.it.cycle => Err(Refusal::NotBegun {
+                current: self.it.cycle,
+            }),
             Phase::Ended(_) => over(&self.it.unpaid),
             Phase::Active(mut running) => {
                 let current = running.rhythm.paid_from(self.it.cycle);

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Bill, Command, Done, Effect, Outcome, Phase, Refusal, Subscribe, Subscription, Terms, What,
-    act, subscribe, subscription::Step,
+    Why, act, subscribe, subscription::Step,
 };
 use crate::domain::{account::Micros, credits::Credits};
 
@@ -94,6 +94,14 @@ pub enum Wanted {
     Command(Box<Command>),
 }
 
+impl Wanted {
+    /// It is another plan for the same subscription.
+    #[must_use]
+    pub fn is_change_of_plan(&self) -> bool {
+        matches!(self, Self::Command(command) if matches!(**command, Command::ChangePlan(_)))
+    }
+}
+
 /// A record after a step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Taken {
@@ -166,21 +174,19 @@ impl Record {
         let outcome = match (&order.wanted, &self.latest) {
             (Wanted::Subscribe { terms, trial }, latest) => {
                 let over = |it: &&Subscription| matches!(it.phase, Phase::Ended(_));
-                let paid = latest.as_ref().is_some_and(|it| it.paid_since.is_some());
-                after.paid_before |= paid;
+                let running = latest.as_ref().filter(|it| !over(it));
+                after.paid_before |= latest.as_ref().is_some_and(was_paid);
                 after.had_trial |= *trial;
                 after.subscribed += 1;
-                if let Some(at) = self.free_until.filter(|at| terms.is_free() && now < *at) {
+                let wait = self.free_until.filter(|at| terms.is_free() && now < *at);
+                if let (None, Some(at)) = (running, wait) {
                     return Err(Refusal::TooSoon { at });
                 }
                 let wish = Subscribe {
                     id: order.subscription_id.clone(),
                     terms: (**terms).clone(),
                     trial: *trial,
-                    running: latest
-                        .as_ref()
-                        .filter(|it| !over(it))
-                        .map(|it| it.id.clone()),
+                    running: running.map(|it| it.id.clone()),
                     first: !after.paid_before,
                     had_trial: self.had_trial,
                 };
@@ -212,6 +218,12 @@ impl Record {
         after.revision += 1;
         Ok(Taken { after, effects })
     }
+}
+
+/// Money has come in for it, also if it went back.
+fn was_paid(it: &Subscription) -> bool {
+    let refunded = matches!(it.phase, Phase::Ended(ended) if ended.why == Why::Refunded);
+    it.paid > Decimal::ZERO || refunded
 }
 
 /// The end of the cycle of a free plan that goes on.

@@ -9,7 +9,7 @@ use crate::{
     },
     holds::{
         HoldsError,
-        step::{self, Effect, Step},
+        step::{self, By, Effect, Step},
     },
     plans::{self, Call, Order, Phase, Record, Refusal, Subscription, Taken, Wanted, What},
 };
@@ -104,6 +104,11 @@ fn pack(
     at: Micros,
     order: Option<Order>,
 ) -> Result<Next, HoldsError> {
+    let by = match order.as_ref().map(|order| &order.wanted) {
+        None => By::Time,
+        Some(wanted) if wanted.is_change_of_plan() => By::CallWithoutDebt,
+        Some(_) => By::Call,
+    };
     let Taken { after, effects } = taken;
     let Some(latest) = &after.latest else {
         return Err(HoldsError::Bug("a step without a subscription".into()));
@@ -124,7 +129,7 @@ fn pack(
     };
     let step = Step {
         from: before.revision,
-        by_time: text.is_none(),
+        by,
         to: after.revision,
         next_due: latest.next_due(),
         gives: after.terms().map(|terms| terms.gives.clone()),

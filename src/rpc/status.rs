@@ -12,7 +12,7 @@ use tonic_types::{ErrorDetails, FieldViolation, QuotaViolation, StatusExt};
 
 pub use self::{
     catalog::{catalog_failed, catalog_overtaken},
-    subscription::{no_subscription, not_subscribed},
+    subscription::{in_debt_for_plan, no_subscription, not_subscribed},
     violations::invalid,
 };
 use super::{fields::seconds, need::Need, view};

@@ -14,6 +14,7 @@ mod farm;
 mod ledger;
 mod loader;
 mod model;
+mod model_plans;
 mod outage;
 mod partition;
 mod plans;

@@ -88,7 +88,7 @@ function apply_due(A, op)
   if A.indexed == 0 or A.clock < A.indexed then return end
   local holds, place, plan = {}, 1, plan_of(A)
   if A.next_hold > 0 and A.next_hold <= A.clock then holds = due_holds(A) end
-  local step = renewal_due(A) and turn_of(A, op, 1)
+  local step = renewal_due(A) and turn_of(A, op, true)
   while true do
     local g, at, class = next_grant(A)
     local h = holds[place]

@@ -9,6 +9,7 @@ local PLAN = '>I4i7BI4i7' -- revision, when time changes it next, whether one ho
 local CAPS, SPENT = '>i7i7i7', '>i7i7i7i7i7i7' -- of an hour, a day, a month; since when and how much in each
 local STEP = '>I4BI2c0I2c0I2c0'
 local GRANTS, ENDS, BOUNDS, DONE = 1, 2, 3, 0 -- kinds of effects
+local BY_TIME, LEAVES_NO_DEBT = 1, 2 -- kinds of steps
 local DAY = 86400000000
 local ALLOWANCE, ALLOWANCE_PRIORITY = 3, 10
 
@@ -139,13 +140,13 @@ local function read_effect(turn)
   turn.place = at
 end
 
--- The step that came with an operation, if it is of this kind (1: what time does, 0: what a call asks for) and of what holds here.
+-- The step that came with an operation, if it is of this kind (what time does, or a call asks for) and of what holds here.
 function turn_of(A, op, by_time)
   if op.step == '' then return nil end
   local plan = plan_of(A)
   local revision, kind, packed, record, said, at = take(STEP, op.step)
-  if kind ~= by_time or revision ~= (plan and plan.revision or 0) then return nil end
-  local turn = { raw = op.step, place = at, packed = packed, record = record, said = said, op = by_time == 0 and op or nil }
+  if (kind == BY_TIME) ~= by_time or revision ~= (plan and plan.revision or 0) then return nil end
+  local turn = { raw = op.step, place = at, packed = packed, record = record, said = said, op = not by_time and op or nil, kind_of = kind }
   read_effect(turn)
   return turn
 end
@@ -165,15 +166,25 @@ local function give(A, turn, at)
 end
 
 -- A grant ends before its time: as breakage, or as if never given. What is pinned of it follows when it comes back.
+local function end_grant(A, g, turn, at)
+  local revoked = turn.revoked == 1
+  local E, pinned = begin(A, revoked and V_REVOKE or V_GRANT_EXPIRED, g.id, at, turn.op), g.pinned
+  put(E, revoked and REVOKE or LAPSE, g, g.free)
+  g.phase, g.roll_for = revoked and REVOKED or ENDED, nil
+  emit(E, revoked and pack_outcome('', E.moves, 0, pinned) or pack_outcome('', E.moves),
+    revoked and pack('>I4', g.no) or pack('>I4B', g.no, 0))
+end
+
+-- One that is all spent ends as well: a refund finds no live source in it then.
 local function end_early(A, turn, at)
   for _, g in ipairs(A.grants) do
-    if g.id == turn.id and g.phase == STARTED then
-      local revoked = turn.revoked == 1
-      local E, pinned = begin(A, revoked and V_REVOKE or V_GRANT_EXPIRED, g.id, at, turn.op), g.pinned
-      put(E, revoked and REVOKE or LAPSE, g, g.free)
-      g.phase, g.roll_for = revoked and REVOKED or ENDED, nil
-      emit(E, revoked and pack_outcome('', E.moves, 0, pinned) or pack_outcome('', E.moves),
-        revoked and pack('>I4', g.no) or pack('>I4B', g.no, 0))
+    if g.id == turn.id and g.phase == STARTED then return end_grant(A, g, turn, at) end
+  end
+  for i, g in ipairs(spent_grants(A)) do
+    if g.id == turn.id then
+      table.remove(A.spent, i)
+      A.spent_changed = true
+      return end_grant(A, g, turn, at)
     end
   end
 end
@@ -210,14 +221,27 @@ function take_turn(A, turn)
   return true
 end
 
--- What a call asks of its subscription. A change that would leave a debt behind that its own limit does not allow is refused.
-verbs[V_PLAN] = function(op, A)
-  local turn = turn_of(A, op, 0)
-  if not turn then return renew(A) end
-  local reason = not REPLAYS and barred(A)
+-- Why what a call asks for cannot be: its state; a debt that the plan to come does not allow; credits for which there is no room.
+local function hindrance(A, op, turn)
+  local reason = barred(A)
   if reason and reason ~= ACCOUNT_SUSPENDED then return refuse(A, reason) end
-  local narrows = turn.kind == BOUNDS and turn.credit < A.credit
-  if narrows and A.debt > turn.credit and not REPLAYS then return refuse(A, IN_DEBT, 0, turn.credit) end
+  local grants, amount = 0, 0
+  while turn.kind ~= DONE do
+    if turn.kind == GRANTS then grants, amount = grants + 1, amount + turn.amount end
+    local narrows = turn.kind == BOUNDS and turn.kind_of == LEAVES_NO_DEBT and turn.credit < A.credit
+    if narrows and A.debt > turn.credit then return refuse(A, IN_DEBT, 0, turn.credit) end
+    read_effect(turn)
+  end
+  local resource = grants > 0 and full(A, grants, amount)
+  return resource and refuse(A, CAPACITY_LIMIT, resource)
+end
+
+-- What a call asks of its subscription.
+verbs[V_PLAN] = function(op, A)
+  local turn = turn_of(A, op, false)
+  if not turn then return renew(A) end
+  local hindered = not REPLAYS and hindrance(A, op, turn_of(A, op, false))
+  if hindered then return hindered end
   while take_turn(A, turn) do end
   return answer(A, OK, false, '', 0, 0, '', '', '')
 end

@@ -1,9 +1,11 @@
 //! Why a call about a subscription is refused.
 
 use tonic::Status;
+use tonic_types::QuotaViolation;
 
 use super::Refusal;
 use crate::{
+    domain::credits::Credits,
     plans::{self, Refusal as Why},
     proto::ErrorReason as R,
     rpc::view::rfc3339,
@@ -36,4 +38,16 @@ pub fn not_subscribed(why: &plans::Refusal) -> Status {
         Why::RefundWindowOver { at } => because(R::NonRefundable).with("ended_at", rfc3339(*at)),
     }
     .status()
+}
+
+/// The account owes more than the plan that was asked for lets a reserve promise.
+#[must_use]
+pub fn in_debt_for_plan(debt: Credits, limit: Credits) -> Status {
+    let message = format!("debt of {debt} exceeds the other plan's credit limit of {limit}");
+    let mut refusal = Refusal::new(R::InDebt, message)
+        .with("debt", debt)
+        .with("credit_limit", limit);
+    let quota = QuotaViolation::new(super::reason_name(R::InDebt), refusal.message.clone());
+    refusal.details.set_quota_failure(vec![quota]);
+    refusal.status()
 }

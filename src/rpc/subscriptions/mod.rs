@@ -27,6 +27,9 @@ use crate::{
 /// The service.
 pub struct Subscriptions(pub Arc<Core>);
 
+/// The name of what tells calls with one id apart.
+const METHOD: &str = "method";
+
 /// Who asks for what, as sent.
 struct Ask {
     account: String,
@@ -289,7 +292,7 @@ fn change(
         caller,
         subscription_id,
         call_id: change_id,
-        sent: BTreeMap::from([("call".to_owned(), call.to_owned())]),
+        sent: BTreeMap::from([(METHOD.to_owned(), call.to_owned())]),
     };
     Ok((ask, durability))
 }

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::json;
 use tonic::Status;
 
-use super::{Ask, Came, Subscriptions, view};
+use super::{Ask, Came, METHOD, Subscriptions, view};
 use crate::{
     catalogs::Version,
     domain::{
+        credits::Credits,
         event::{Fact, Position},
         subscription::{SubscriptionStep, call_deed},
     },
@@ -15,8 +17,8 @@ use crate::{
         Holds, HoldsError,
         operation::{Caller, Verb},
     },
-    plans::{Call, Command, Order, Record, Wanted},
-    proto,
+    plans::{Call, Command, Order, Record, Refusal, Wanted, Why},
+    proto::{self, ErrorReason},
     reconcile::Told,
     rpc::{core::Done, status},
 };
@@ -92,16 +94,61 @@ impl Subscriptions {
         };
         if preview {
             let taken = record.take(&order, done.answer.now);
-            let after = taken.map_err(|why| status::not_subscribed(&why))?.after;
+            let after = match taken {
+                Ok(taken) => taken.after,
+                Err(why) => return Err(self.refused(&ask, &order, why, &done).await?),
+            };
+            if order.wanted.is_change_of_plan()
+                && let Some(terms) = after.terms()
+                && terms.gives.credit_limit < done.answer.terms.credit_limit
+                && done.answer.balance.debt > terms.gives.credit_limit
+            {
+                let (debt, limit) = (done.answer.balance.debt, terms.gives.credit_limit);
+                return Err(status::in_debt_for_plan(debt, limit));
+            }
             return came(&ask.account, &after, done, false);
         }
-        let order = serde_json::to_string(&order).map_err(defect)?;
-        match self.run(&ask.account, ask.caller.clone(), order).await? {
+        let json = serde_json::to_string(&order).map_err(defect)?;
+        match self.run(&ask.account, ask.caller.clone(), json).await? {
+            (Told::Done(_), done) if done.refused_as(ErrorReason::InDebt) => {
+                let limit = Credits::from_micro(done.answer.y);
+                Err(status::in_debt_for_plan(done.answer.balance.debt, limit))
+            }
             (Told::Done(record), done) => came(&ask.account, &record, done.or_refusal()?, false),
-            (Told::Refused(why), _) => Err(status::not_subscribed(&why)),
+            (Told::Refused(why), done) => Err(self.refused(&ask, &order, why, &done).await?),
             (Told::Known(known), done) => self.repeated(&ask, known.0, &known.1, done).await,
             (Told::Found(_), _) => Err(defect("an order did nothing")),
         }
+    }
+
+    /// Why not: of a subscription before the latest only the ledger knows that there was one, and that it is over.
+    async fn refused(
+        &self,
+        ask: &Ask,
+        order: &Order,
+        why: Refusal,
+        done: &Done,
+    ) -> Result<Status, Status> {
+        if why != Refusal::NotFound {
+            return Ok(status::not_subscribed(&why));
+        }
+        self.0.reached(done).await?;
+        let found = self
+            .0
+            .ledger
+            .subscription(&ask.account, &ask.subscription_id);
+        let found = found.await.map_err(status::ledger_failed)?;
+        let why = match (found, &order.wanted) {
+            (None, _) => why,
+            (Some(row), wanted) => match payment(wanted) {
+                Some(cycle) => Refusal::PaidTooLate { cycle },
+                None => Refusal::Over {
+                    at: row.since,
+                    why: Why::Cancelled,
+                },
+            },
+        };
+        Ok(status::not_subscribed(&why))
     }
 
     /// What only the ledger may know.
@@ -135,12 +182,21 @@ impl Subscriptions {
         if call.sent != ask.sent {
             let differs = |name: &&String| call.sent.get(*name) != ask.sent.get(*name);
             let names: BTreeSet<_> = call.sent.keys().chain(ask.sent.keys()).collect();
-            let fields: Vec<_> = names
+            let mut fields: Vec<_> = names
                 .into_iter()
                 .filter(differs)
                 .map(String::as_str)
                 .collect();
-            let recorded = serde_json::to_value(&call.sent).map_err(defect)?;
+            // Of another call nothing else is comparable.
+            if fields.contains(&METHOD) {
+                fields = vec![METHOD];
+            }
+            let recorded = json!({
+                "changed": call.answer.changed,
+                "granted": call.answer.granted.to_string(),
+                "charge": call.answer.charge.to_string(),
+                "credit": call.answer.credit.to_string(),
+            });
             let what = match ask.call_id.as_str() {
                 "" => format!("subscription {}", ask.subscription_id),
                 change_id => format!("change {change_id}"),
@@ -174,6 +230,17 @@ impl Subscriptions {
         let found = self.0.ledger.subscription(account, subscription_id).await;
         let found = found.map_err(status::ledger_failed)?;
         Ok(found.map(|row| view::earlier(account, subscription_id, row)))
+    }
+}
+
+/// The cycle whose payment a call tells.
+fn payment(wanted: &Wanted) -> Option<u32> {
+    match wanted {
+        Wanted::Command(command) => match **command {
+            Command::Payment { cycle } => Some(cycle),
+            _ => None,
+        },
+        Wanted::Subscribe { .. } => None,
     }
 }
 

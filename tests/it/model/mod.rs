@@ -6,7 +6,7 @@
 mod alter;
 mod clock;
 mod dice;
-mod difference;
+pub mod difference;
 mod generate;
 mod inspect;
 mod lane;
