@@ -82,10 +82,9 @@ local function next_grant(A)
   return found, at, class
 end
 
--- A.indexed is never after what is next due, so one comparison answers for most calls. A renewal that is due is worked out by the
--- service: nothing of its instant, or after it, happens before it comes, so nobody sees a cycle ended and the next not begun.
-function apply_due(A, op)
-  if A.indexed == 0 or A.clock < A.indexed then return end
+-- A renewal that is due is worked out by the service: nothing of its instant, or after it, happens before it comes, so nobody sees a cycle
+-- ended and the next not begun.
+local function apply_all_due(A, op)
   local holds, place, plan = {}, 1, plan_of(A)
   if A.next_hold > 0 and A.next_hold <= A.clock then holds = due_holds(A) end
   local step = renewal_due(A) and turn_of(A, op, true)
@@ -110,6 +109,11 @@ function apply_due(A, op)
   if plan then at = min(at, plan.due) end
   at = at < NEVER and at or 0
   if at ~= A.indexed then A.indexed, A.reindexed, A.dirty = at, true, true end
+end
+
+-- A.indexed is never after what is next due, so one comparison answers for most calls.
+function apply_due(A, op)
+  if A.indexed > 0 and A.clock >= A.indexed then apply_all_due(A, op) end
 end
 
 end

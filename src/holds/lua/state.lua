@@ -5,7 +5,9 @@ local insert_grant, read_grant, pack_grant, read_account, new_account, pack_acco
 do -- a function has at most 200 locals, and the program is one
 
 local ACCOUNT = '>Bi7i7BBi7i7i7I4I4i7i7i7I4I4i7B'
-local PLAIN, ASKING = 1, 2 -- its first byte; behind the grants of an asking one stands until when it asks
+-- Its first byte; behind the grants of an asking one stands until when it asks. Forms 1 and 2 had grants without what they were made with:
+-- only builds before the first release wrote them.
+local PLAIN, ASKING = 3, 4
 local GRANT = '>I4BBBI2i7i7i7i7i7s'
 local ROLLOVER = '>i7i7I4'
 
@@ -52,6 +54,7 @@ end
 function read_account(key, raw)
   local form, seq, clock, state, frozen, debt, overdraft, credit, max_open, open, promised, next_hold, indexed, etag, next_no,
     created, count, at = take(ACCOUNT, raw)
+  if form < PLAIN then error('an account of an older program: empty the data folder with holdbook dev --fresh') end
   local grants, free, held, pending = {}, 0, 0, 0
   for i = 1, count do
     local g

@@ -42,7 +42,7 @@ const ROOTS: [&str; 8] = [
 ];
 
 /// Where a call leaves the path: file, function, and what must have happened.
-const DOORS: [(&str, &str, &str); 32] = [
+const DOORS: [(&str, &str, &str); 33] = [
     (
         "rpc/metering.rs",
         "extend",
@@ -107,6 +107,7 @@ const DOORS: [(&str, &str, &str); 32] = [
         "the account is new, or several holds have changed",
     ),
     ("lua/due.lua", "next_grant", "something is due"),
+    ("lua/due.lua", "apply_all_due", "something is due"),
     ("lua/due.lua", "due_holds", "something is due"),
     ("lua/due.lua", "start_grant", "something is due"),
     ("lua/due.lua", "expire_grant", "something is due"),
