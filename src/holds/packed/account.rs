@@ -71,7 +71,9 @@ pub fn state(bytes: &[u8]) -> Result<State, Malformed> {
     let mut r = Reader(bytes);
     // As `lua/state.lua` numbers them.
     if !matches!(r.byte()?, 3 | 4) {
-        return Err(Malformed("an account in the form of another program".into()));
+        return Err(Malformed(
+            "an account in the form of another program".into(),
+        ));
     }
     let (sequence, _clock) = (r.uint(7)?, r.int(7)?);
     let (standing, frozen) = (standing(r.byte()?)?, r.byte()? == 1);

@@ -281,6 +281,18 @@ pub struct Subscription {
 }
 
 impl Subscription {
+    /// Money came in for it, also if it went back.
+    fn was_paid(&self) -> bool {
+        let refunded = matches!(
+            self.phase,
+            Phase::Over {
+                why: Why::Refunded,
+                ..
+            }
+        );
+        self.paid > 0 || refunded
+    }
+
     pub fn is_over(&self) -> bool {
         matches!(self.phase, Phase::Over { .. })
     }
@@ -525,7 +537,7 @@ impl Account {
         self.had_trial |= trial.is_some();
         self.subscriptions.push(Subscription {
             id: r.subscription_id.clone(),
-            first: self.subscriptions.iter().all(|it| it.paid_since.is_none()),
+            first: !self.subscriptions.iter().any(Subscription::was_paid),
             agreed,
             next: None,
             cancelled: false,
