@@ -64,6 +64,7 @@ pub fn again(event: &Event) -> Result<Option<Again>, Malformed> {
                 capacity,
                 change,
                 most: None,
+                unknown: false,
             }
         }
         // Of a subscription: its step makes it again.

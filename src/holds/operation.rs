@@ -150,12 +150,13 @@ pub enum Verb {
     },
     /// Take a grant back.
     Revoke { grant_id: String },
-    /// Report a level, or change it by something. `most` of an account without a subscription.
+    /// Report a level, or change it by something. `most` of an account without a subscription; one that is unknown is only repeated.
     Level {
         level_id: String,
         capacity: String,
         change: LevelChange,
         most: Option<i64>,
+        unknown: bool,
     },
     /// Set credits aside.
     Reserve {

@@ -8,7 +8,9 @@ use super::{
     core::{Core, caller},
     fields::Fields,
     need::Need,
-    reused, status, view,
+    reused, status,
+    usage::NAME_MAX,
+    view,
 };
 use crate::{
     domain::credits::Credits,
@@ -40,15 +42,20 @@ pub async fn change(
         }
     };
     let durability = fields.durability(r.durability, Durability::Ledger);
-    // The ledger is asked for the id in any case; so it is for a version that another process has just applied.
+    fields.text("capacity", &r.capacity, NAME_MAX);
+    if r.capacity.is_empty() {
+        fields.violation("capacity", "is required");
+    }
+    if fields.count() > 0 {
+        return Err(fields.refusal());
+    }
+    // By the account's clock, which never goes back. The ledger is asked for the id in any case; so it is for a version that another
+    // process has just applied.
+    let now = core.ask(&r.account_id, caller.clone(), Verb::Read).await?;
+    let now = now.answer.now;
     core.catalogs.step().await.map_err(status::ledger_failed)?;
-    let catalog = core.catalog_now().await?;
-    let Some((version, _)) = catalog else {
-        fields.finish()?;
-        return Err(status::catalog_failed(
-            crate::catalogs::CatalogsError::NotYet(None),
-        ));
-    };
+    let version = core.catalogs.at(now).await;
+    let version = version.map_err(status::catalog_failed)?;
     let capacities = &version.catalog.capacities;
     if !capacities.contains_key(&r.capacity) {
         let known: Vec<_> = capacities.keys().map(String::as_str).collect();
@@ -61,7 +68,6 @@ pub async fn change(
             format!("is no capacity of the catalog: {known}"),
         );
     }
-    fields.finish()?;
     let mut need = Need::of(&version.catalog, &[]).unwrap_or_default();
     need.capacities = vec![r.capacity.clone()];
     let most = need
@@ -73,9 +79,12 @@ pub async fn change(
         capacity: r.capacity.clone(),
         change,
         most: most.copied(),
+        unknown: fields.count() > 0,
     };
     let mut done = core.ask(&r.account_id, caller, verb).await?;
     if done.refused_as(ErrorReason::Invalid) {
+        // What is no capacity any more is refused only where it was not changed before.
+        fields.finish()?;
         let field = match change {
             LevelChange::By(x) if x < 0 => "free",
             _ => "allocate",

@@ -284,7 +284,8 @@ function beyond_plan(A, need, amount)
   return features_and_sizes(plan, features, duration, resolutions), full .. capped, plan.slots
 end
 
--- A level is reported as it is, or changed by something: that only within its bound.
+-- A level is reported as it is, or changed by something: that only within its bound. `bare`, what bounds it without a subscription, is -1
+-- where nothing does, and -2 where the catalog does not know the level: then only what was done is repeated.
 verbs[V_LEVEL] = function(op, A)
   local name, absolute, x, bare, sent = take('>sBi7i7I2c0', op.raw, op.at)
   local known = recorded_grant(A, op)
@@ -294,6 +295,7 @@ verbs[V_LEVEL] = function(op, A)
     return repeated(A, nil, known)
   end
   if op.asked == 0 then return answer(A, ASK_LEDGER, false, '', 0, 0, '', '', '') end
+  if bare == -2 then return refuse(A, INVALID) end
   local reason = not REPLAYS and barred(A)
   if reason and reason ~= ACCOUNT_SUSPENDED then return refuse(A, reason) end
   local plan = plan_of(A)

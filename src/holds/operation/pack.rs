@@ -90,6 +90,7 @@ impl Operation {
                 capacity,
                 change,
                 most,
+                unknown,
             } => {
                 let (absolute, x) = match change {
                     LevelChange::To(x) => (1, *x),
@@ -97,7 +98,8 @@ impl Operation {
                 };
                 let sent = pack_level(capacity, *change);
                 w.text(capacity).byte(absolute).int(7, x);
-                w.int(7, most.unwrap_or(-1)).blob(&sent);
+                let most = if *unknown { -2 } else { most.unwrap_or(-1) };
+                w.int(7, most).blob(&sent);
             }
             Verb::Reserve {
                 request,

@@ -231,6 +231,7 @@ fn operations() -> Vec<(&'static str, Verb)> {
                 capacity: "storage".into(),
                 change: LevelChange::To(0),
                 most: None,
+                unknown: false,
             },
         ),
         ("V_HOLD", Verb::GetHold { hold_id: hold_id() }),

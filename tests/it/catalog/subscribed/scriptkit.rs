@@ -9,7 +9,7 @@ use tonic::Code;
 use super::refused;
 use crate::catalog::{
     customer::{ACCOUNT, Customer, DAY, by_grant},
-    shop::why,
+    shop::{small, violations, why},
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -118,6 +118,12 @@ async fn scriptkit_04_storage_is_a_capacity() {
         refused(&customer, "next", "image 1").await,
         "CAPACITY_LIMIT"
     );
+    // A change is a repeat also when the catalog no longer knows the level.
+    customer.0.prices.apply(&small("1")).await;
+    let again = customer.level("5", "storage", to("2")).await;
+    assert_eq!(again.expect("a repeat"), "2");
+    let new = customer.level("6", "storage", to("1")).await;
+    assert_eq!(violations(&new.expect_err("unknown"))[0].0, "capacity");
     customer.end().await;
 }
 
