@@ -3,7 +3,10 @@
 //!
 //! No answer depends on how punctual it is (T2): every call applies what is due by itself.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use futures_util::future::try_join_all;
 use tokio::sync::watch;
@@ -13,8 +16,11 @@ use crate::{domain::account::Micros, holds::Holds, ledger::Ledger, telemetry::In
 
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(500);
-/// Most accounts in a step, all in one batch or two of the executor.
+/// Most accounts in a step.
 const STEP_MAX: u32 = 64;
+/// So many are touched at once. Callers wait behind a batch of the executor, and a renewal is more than a reserve: many accounts may
+/// renew at one instant.
+const TOGETHER: usize = 8;
 
 /// The sweeper of one partition.
 pub struct Sweeper {
@@ -76,14 +82,17 @@ impl Sweeper {
     }
 
     async fn touch_all(&self, accounts: &[String]) -> Result<(), MemoryError> {
-        try_join_all(accounts.iter().map(|account| self.memory.touch(account))).await?;
+        for some in accounts.chunks(TOGETHER) {
+            try_join_all(some.iter().map(|account| self.memory.touch(account))).await?;
+        }
         self.instruments.swept(accounts.len() as u64);
         Ok(())
     }
 
-    /// Steps until the flag is raised; without a pause while there is more.
+    /// Steps until the flag is raised; while there is more it rests as long as it worked, so that callers have their turns.
     pub async fn run(mut self, mut stop: watch::Receiver<bool>) {
         loop {
+            let begun = Instant::now();
             let more = match self.step().await {
                 Ok(swept) => swept >= STEP_MAX as usize,
                 Err(error) => {
@@ -91,7 +100,7 @@ impl Sweeper {
                     false
                 }
             };
-            let pause = if more { Duration::ZERO } else { PAUSE };
+            let pause = if more { begun.elapsed() } else { PAUSE };
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
                 _ = stop.wait_for(|stop| *stop) => return,
