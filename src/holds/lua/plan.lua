@@ -11,7 +11,6 @@ local STEP = '>I4BI2c0I2c0I2c0'
 local GRANTS, ENDS, BOUNDS, DONE = 1, 2, 3, 0 -- kinds of effects
 local BY_TIME, LEAVES_NO_DEBT = 1, 2 -- kinds of steps
 local DAY = 86400000000
-local ALLOWANCE, ALLOWANCE_PRIORITY = 3, 10
 
 local function read_list(raw, at)
   local list, count = {}, raw:byte(at)
@@ -93,9 +92,14 @@ local function pack_own(plan)
   return pack_levels(plan and plan.levels or {}) .. (plan and plan.caps and pack(SPENT, unpack(plan.spent, 1, 6)) or '')
 end
 
+-- The service's record. What stands under the key of an account that was made or loaded in this batch is an older era's, and void.
+local function record_of(A)
+  return A.packed_record or (not A.fresh and call('HGET', A.key, 'b')) or ''
+end
+
 local function keep_own(A, plan)
   A.packed_plan, A.plan_changed = sub(A.packed_plan, 1, plan.levels_at - 1) .. pack_own(plan), true
-  A.packed_record = A.packed_record or call('HGET', A.key, 'b') or ''
+  A.packed_record = record_of(A)
 end
 
 -- Where a plan caps what is spent, all that a hold is charged counts at the instant that it is.
@@ -122,7 +126,7 @@ function renewal_due(A) return A.plan and A.plan.due <= A.clock end
 
 -- The record, for whoever works out the step.
 function renew(A)
-  local record = A.packed_record or (not A.fresh and call('HGET', A.key, 'b')) or ''
+  local record = record_of(A)
   return pack('>BI2c0', RENEW, #record, record) .. answer(A, OK, false, '', 0, 0, '', '', '')
 end
 
@@ -156,7 +160,7 @@ local function give(A, turn, at)
   local amount = min(turn.amount, MAX_CREDITS - A.free - A.held - A.pending)
   if amount <= 0 then return end
   local E = begin(A, V_GRANT, turn.id, at, turn.op)
-  local g = new_grant(A, amount, { id = turn.id, kind = ALLOWANCE, phase = STARTED, priority = ALLOWANCE_PRIORITY, start = turn.start,
+  local g = new_grant(A, amount, { id = turn.id, kind = 3, phase = STARTED, priority = 10, start = turn.start,
     expires = turn.expires })
   if turn.roll_for > 0 then g.roll_for, g.room, g.roll_no = turn.roll_for, turn.room, 0 end
   local made = terms(g)
