@@ -111,6 +111,7 @@ fn entry(patterns: &Patterns, partition: u32, at: Cursor, numbers: &[u64]) -> En
         images: Vec::with_capacity(numbers.len()),
         spent: Vec::new(),
         plans: Vec::new(),
+        spending: Vec::new(),
         follows: None,
     };
     let mut index = 0;

@@ -5,6 +5,7 @@ use super::{
     credits::Credits,
     grant::GrantTerms,
     hold::Hold,
+    plan::Spending,
     subscription::SubscriptionStep,
 };
 
@@ -40,6 +41,8 @@ pub struct Entry {
     pub spent: Vec<(String, Vec<u8>)>,
     /// Accounts whose subscription changed.
     pub plans: Vec<PlanImage>,
+    /// What was spent under spend caps that changed, by account.
+    pub spending: Vec<(String, Spending)>,
     /// Of entry 0, which begins an era and has no events: era and number of the entry that the era follows.
     pub follows: Option<(u64, u64)>,
 }

@@ -58,6 +58,15 @@ pub struct Usage {
     pub text: [u8; 4],
 }
 
+/// What a commit above its hold does (H8).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Overage {
+    /// It takes free credits, then makes debt, then is absorbed.
+    Allow,
+    /// It is refused.
+    Reject,
+}
+
 /// What the caller sent to make the hold; compared when the id comes again (I3).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HoldRequest {
@@ -69,8 +78,8 @@ pub struct HoldRequest {
     pub usage: Option<Usage>,
     /// Time to live as sent, in microseconds.
     pub ttl: Option<Micros>,
-    /// A commit above the hold is refused (H8).
-    pub reject_overage: bool,
+    /// What a commit above the hold does; absent: what the account's plan says.
+    pub overage: Option<Overage>,
     /// Bound of the sum of commits.
     pub max_commit: Option<Credits>,
     /// Sorted by key.
@@ -97,6 +106,8 @@ pub struct Hold {
     pub request: HoldRequest,
     /// A commit came after it had expired.
     pub late: bool,
+    /// A commit above it is refused, because it was asked for or by the plan of when it was made.
+    pub rejects_overage: bool,
     /// When it was made.
     pub created_at: Micros,
     /// When it ends by itself; of a charge, `created_at`.

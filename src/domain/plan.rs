@@ -127,10 +127,27 @@ pub struct Gives {
     /// The most that may be spent in an hour, a day and a month.
     #[serde(default)]
     pub spend_caps: [Option<Credits>; 3],
+    /// The same of each value of a label.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub label_caps: BTreeMap<String, [Option<Credits>; 3]>,
+    /// A commit above its hold is refused, where the reserve does not say what it does.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub rejects_overage: bool,
     /// The most debt that a commit may make.
     pub overdraft_limit: Credits,
     /// How far a reserve may go beyond the credits.
     pub credit_limit: Credits,
+}
+
+/// What was spent, as far as spend caps hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spending {
+    /// A label; empty: the account as a whole.
+    pub label: String,
+    /// Its value.
+    pub value: String,
+    /// The last hour, day and month in which something was, and how much.
+    pub windows: [(Micros, Credits); 3],
 }
 
 /// When a renewal's credits are granted.

@@ -4,6 +4,7 @@ use super::{
     packed,
     wire::{Malformed, Writer},
 };
+use crate::domain::plan::Spending;
 
 /// What the ledger keeps of an account in Redis' packed forms.
 #[derive(Clone, Copy, Debug)]
@@ -22,6 +23,8 @@ pub struct Stored<'a> {
     pub plan: &'a [u8],
     /// The record of its subscription.
     pub record: &'a [u8],
+    /// What was spent where a plan caps it.
+    pub spending: &'a [Spending],
     /// Its open holds.
     pub holds: &'a [(String, Vec<u8>)],
 }
@@ -52,6 +55,13 @@ pub fn pack((epoch, n): (u64, u64), stored: Option<Stored>) -> Result<Vec<u8>, M
             w.text(id).blob(hold);
         }
         w.blob(stored.plan).blob(stored.record);
+        w.int(2, i64::try_from(stored.spending.len()).unwrap_or(i64::MAX));
+        for spending in stored.spending {
+            w.text(&spending.label).text(&spending.value);
+            for (since, amount) in spending.windows {
+                w.int(7, since).int(7, amount.micro());
+            }
+        }
     }
     Ok(w.0)
 }

@@ -9,6 +9,7 @@ use crate::domain::{
     account::{AccountTerms, Balance, Micros},
     event::{AccountImage, BadEvent, Entry, Event, PlanImage, Position},
     hold::Hold,
+    plan::Spending,
 };
 
 /// Publishes how far the ledger is, at its own epoch only and never backwards, then trims.
@@ -130,13 +131,18 @@ impl Holds {
     /// The instant by which a partition goes.
     ///
     /// # Errors
-    /// Redis did not answer.
+    /// Redis did not answer, or does not know the partition: which clock it goes by is not known then.
     pub async fn now(&self, partition: u32) -> Result<Micros, HoldsError> {
-        let mut cmd = redis::cmd("HGET");
-        cmd.arg(self.partition(partition).keys.meta()).arg("clock");
-        match self.aside::<Option<Micros>>(partition, &cmd).await? {
-            Some(test_clock) => Ok(test_clock),
-            None => self.server_time().await,
+        let mut cmd = redis::cmd("HMGET");
+        cmd.arg(self.partition(partition).keys.meta())
+            .arg(&["epoch", "clock"]);
+        let found: (Option<u64>, Option<Micros>) = self.aside(partition, &cmd).await?;
+        match found {
+            (None, _) => Err(HoldsError::Fenced(format!(
+                "Redis does not know partition {partition}"
+            ))),
+            (Some(_), Some(test_clock)) => Ok(test_clock),
+            (Some(_), None) => self.server_time().await,
         }
     }
 
@@ -265,6 +271,7 @@ fn read_entry(partition: u32, id: &str, fields: Vec<Value>) -> Result<Entry, Hol
         images: Vec::new(),
         spent: Vec::new(),
         plans: Vec::new(),
+        spending: Vec::new(),
         follows: None,
     };
     while let (Some(name), Some(blob)) = (blobs.next(), blobs.next()) {
@@ -282,6 +289,10 @@ fn read_entry(partition: u32, id: &str, fields: Vec<Value>) -> Result<Entry, Hol
             b"p" => {
                 entry.plans = read_plans(&blob)
                     .map_err(|error| strange(&format!("has unreadable plans: {error}")))?;
+            }
+            b"u" => {
+                entry.spending = read_spending(&blob)
+                    .map_err(|error| strange(&format!("has unreadable spending: {error}")))?;
             }
             _ => {}
         }
@@ -359,6 +370,22 @@ fn read_plans(blob: &[u8]) -> Result<Vec<PlanImage>, super::wire::Malformed> {
         });
     }
     Ok(plans)
+}
+
+fn read_spending(blob: &[u8]) -> Result<Vec<(String, Spending)>, super::wire::Malformed> {
+    let mut r = Reader(blob);
+    let mut all = Vec::new();
+    while !r.is_empty() {
+        let (account, label, value) = (r.text()?, r.text()?, r.text()?);
+        let windows = packed::windows(&mut r)?;
+        let spending = Spending {
+            label,
+            value,
+            windows,
+        };
+        all.push((account, spending));
+    }
+    Ok(all)
 }
 
 fn read_spent(blob: &[u8]) -> Result<Vec<(String, Vec<u8>)>, super::wire::Malformed> {

@@ -16,6 +16,7 @@ const SOURCE: &str = concat!(
     include_str!("lua/due.lua"),
     include_str!("lua/account.lua"),
     include_str!("lua/grant.lua"),
+    include_str!("lua/caps.lua"),
     include_str!("lua/plan.lua"),
     include_str!("lua/reserve.lua"),
     include_str!("lua/commit.lua"),

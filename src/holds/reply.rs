@@ -67,6 +67,10 @@ impl Reply {
 fn with_more(status: u8, bytes: &[u8]) -> Result<Body, Malformed> {
     let mut r = Reader(bytes);
     let before = r.blob()?;
+    let passed = match status {
+        7 => step::passed(r.blob()?)?,
+        _ => None,
+    };
     let _status = r.byte()?;
     let mut answer = Box::new(packed::answer(r.0)?);
     match status {
@@ -74,7 +78,7 @@ fn with_more(status: u8, bytes: &[u8]) -> Result<Body, Malformed> {
             let record = before.to_vec();
             return Ok(Body::Renew { record, answer });
         }
-        7 => answer.plan = Some(step::limits(before)?),
+        7 => (answer.plan, answer.passed) = (Some(step::limits(before)?), passed),
         _ => {
             let mut r = Reader(before);
             answer.kinds = packed::kinds(r.blob()?)?;

@@ -23,20 +23,36 @@ pub struct Limits {
     pub resolutions: Vec<String>,
     /// The most of each level, in millionths of its unit; one that is not here has no bound.
     pub capacities: BTreeMap<String, i64>,
-    /// The most that may be spent in an hour, a day and a month, and what was spent in the latest of each that something was spent in: since
-    /// when, and how much. None: nothing is capped.
-    pub spending: Option<Spending>,
     /// Where each level of the account stands.
     pub levels: BTreeMap<String, i64>,
+    /// The labels whose values have spend caps; an empty one is the account as a whole.
+    pub capped_labels: Vec<String>,
 }
 
-/// Caps, and what was spent; of an hour, a day and a month.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Spending {
+/// A cap that a call would pass, or why what is spent cannot be counted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Passed {
+    /// The label and its value; none: the cap is the account's.
+    pub label: Option<(String, String)>,
+    /// The window; none: the label has too many values.
+    pub window: Option<Window>,
     /// The most.
-    pub caps: [Option<Credits>; 3],
-    /// Since when, and how much.
-    pub spent: [(Micros, Credits); 3],
+    pub cap: Credits,
+    /// What was spent in it.
+    pub spent: Credits,
+    /// What open holds have set aside.
+    pub held: Credits,
+}
+
+/// What spend caps are of, by the calendar in UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Window {
+    /// An hour.
+    Hour,
+    /// A day.
+    Day,
+    /// A month.
+    Month,
 }
 
 /// A step.
@@ -154,11 +170,15 @@ pub fn pack(step: &Step) -> Vec<u8> {
 fn pack_limits(step: &Step) -> Vec<u8> {
     let none = Gives::default();
     let gives = step.gives.as_ref().unwrap_or(&none);
-    let capped = gives.spend_caps.iter().any(Option::is_some);
+    let caps = pack_caps(gives);
     let mut w = Writer::default();
     w.int(4, i64::from(step.to))
         .int(7, step.next_due.unwrap_or(NEVER).min(NEVER))
-        .byte(u8::from(step.gives.is_some()) + 2 * u8::from(capped))
+        .byte(flags(
+            step.gives.is_some(),
+            caps.is_some(),
+            gives.rejects_overage,
+        ))
         .int(4, i64::from(gives.concurrency))
         .int(7, gives.duration);
     for list in [&gives.features, &gives.resolutions] {
@@ -171,12 +191,35 @@ fn pack_limits(step: &Step) -> Vec<u8> {
     for (name, most) in gives.capacities.iter().take(usize::from(u8::MAX)) {
         w.text(name).int(7, *most);
     }
-    if capped {
-        for cap in gives.spend_caps {
+    w.0.extend(caps.unwrap_or_default());
+    w.0
+}
+
+/// `HOLDS`, `CAPPED` and `REJECTS` in `lua/plan.lua`.
+const fn flags(holds: bool, capped: bool, rejects: bool) -> u8 {
+    holds as u8 + 4 * capped as u8 + 8 * rejects as u8
+}
+
+/// Spend caps: of the account under an empty label, then of labels. None: there are none.
+#[must_use]
+pub fn pack_caps(gives: &Gives) -> Option<Vec<u8>> {
+    let own = ("", &gives.spend_caps);
+    let of_labels = gives.label_caps.iter();
+    let of_labels = of_labels.map(|(label, caps)| (label.as_str(), caps));
+    let all: Vec<_> = std::iter::once(own)
+        .chain(of_labels)
+        .filter(|(_, caps)| caps.iter().any(Option::is_some))
+        .take(usize::from(u8::MAX))
+        .collect();
+    let mut w = Writer::default();
+    w.byte(u8::try_from(all.len()).unwrap_or(u8::MAX));
+    for (label, caps) in &all {
+        w.text(label);
+        for cap in caps.iter() {
             w.int(7, cap.map_or(-1, Credits::micro));
         }
     }
-    w.0
+    (!all.is_empty()).then_some(w.0)
 }
 
 /// Reads what the script keeps of a plan.
@@ -187,24 +230,14 @@ pub fn limits(bytes: &[u8]) -> Result<Limits, Malformed> {
     let mut r = Reader(bytes);
     let (_revision, _due) = (r.u32()?, r.int(7)?);
     let (flags, concurrency, duration) = (r.byte()?, r.u32()?, r.int(7)?);
-    let (active, capped) = (flags % 2 == 1, flags >= 2);
+    let (active, capped) = (flags & 1 != 0, flags & 4 != 0);
     let [features, resolutions] = [names(&mut r)?, names(&mut r)?];
     let capacities = numbers(&mut r)?;
-    let mut caps = [None; 3];
-    if capped {
-        for cap in &mut caps {
-            *cap = Some(r.int(7)?)
-                .filter(|cap| *cap >= 0)
-                .map(Credits::from_micro);
-        }
+    let mut caps = Vec::new();
+    for _ in 0..if capped { r.byte()? } else { 0 } {
+        caps.push((r.text()?, [r.int(7)?, r.int(7)?, r.int(7)?]));
     }
     let levels = numbers(&mut r)?;
-    let mut spent = [(0, Credits::ZERO); 3];
-    if capped {
-        for of in &mut spent {
-            *of = (r.int(7)?, Credits::from_micro(r.int(7)?));
-        }
-    }
     Ok(Limits {
         active,
         concurrency,
@@ -212,9 +245,35 @@ pub fn limits(bytes: &[u8]) -> Result<Limits, Malformed> {
         features,
         resolutions,
         capacities,
-        spending: capped.then_some(Spending { caps, spent }),
         levels,
+        capped_labels: caps.into_iter().map(|(label, _)| label).collect(),
     })
+}
+
+/// Reads the cap that a call would pass; empty: none.
+///
+/// # Errors
+/// It cannot be read.
+pub fn passed(bytes: &[u8]) -> Result<Option<Passed>, Malformed> {
+    if bytes.is_empty() {
+        return Ok(None);
+    }
+    let mut r = Reader(bytes);
+    let label = Some((r.text()?, r.text()?)).filter(|(label, _)| !label.is_empty());
+    let window = match r.byte()? {
+        0 => None,
+        1 => Some(Window::Hour),
+        2 => Some(Window::Day),
+        _ => Some(Window::Month),
+    };
+    let mut credits = || Ok(Credits::from_micro(r.int(7)?));
+    Ok(Some(Passed {
+        label,
+        window,
+        cap: credits()?,
+        spent: credits()?,
+        held: credits()?,
+    }))
 }
 
 fn numbers(r: &mut Reader) -> Result<BTreeMap<String, i64>, Malformed> {

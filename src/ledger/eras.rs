@@ -1,7 +1,7 @@
 //! Eras of partitions: what is recorded of them, and what a lost account is loaded from.
 
-use super::{Cursor, Ledger, LedgerError, value};
-use crate::domain::account::Micros;
+use super::{Cursor, Ledger, LedgerError, columns, value};
+use crate::domain::{account::Micros, plan::Spending};
 
 /// A partition's era as the ledger records it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +37,8 @@ pub struct StoredAccount {
     pub plan: Vec<u8>,
     /// The record of its subscription.
     pub record: Vec<u8>,
+    /// What was spent where a plan caps it.
+    pub spending: Vec<Spending>,
     /// Its open holds.
     pub holds: Vec<(String, Vec<u8>)>,
 }
@@ -126,6 +128,7 @@ impl Ledger {
         };
         let bytes = |column| row.get::<_, Option<Vec<u8>>>(column).unwrap_or_default();
         let last_epoch = value::unsigned(row.get::<_, Option<i64>>("last_epoch").unwrap_or(0))?;
+        let spending = columns::spending(row)?;
         let found = row.get::<_, Option<Vec<u8>>>("image").map(|image| {
             let ids = row
                 .get::<_, Option<Vec<String>>>("hold_ids")
@@ -141,6 +144,7 @@ impl Ledger {
                 closed: bytes("closed"),
                 plan: bytes("plan"),
                 record: bytes("record"),
+                spending,
                 holds: ids.into_iter().zip(holds).collect(),
             }
         });

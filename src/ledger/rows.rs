@@ -325,3 +325,21 @@ pub(super) async fn write_plans(
         .await?;
     Ok(())
 }
+
+/// What was spent under spend caps, where it changed; the latest counts.
+pub(super) async fn write_spending(
+    tx: &Transaction<'_>,
+    statements: &Statements,
+    entries: &[Entry],
+) -> Result<(), WriteError> {
+    let all = entries.iter().flat_map(|entry| &entry.spending);
+    let latest: BTreeMap<_, _> = all
+        .map(|(account, it)| {
+            let key = (account.as_str(), it.label.as_str(), it.value.as_str());
+            (key, it.windows)
+        })
+        .collect();
+    let columns = columns::Spendings::of(&latest)?;
+    columns.execute(tx, &statements.upsert_spending).await?;
+    Ok(())
+}

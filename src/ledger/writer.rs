@@ -183,6 +183,7 @@ impl Writer {
             rows::write_images(&tx, statements, &images).await?;
             rows::write_spent(&tx, statements, entries).await?;
             rows::write_plans(&tx, statements, entries).await?;
+            rows::write_spending(&tx, statements, entries).await?;
             queue.write(&tx, statements).await?;
             tx.execute(&statements.notify, &[&reached]).await?;
             Ok::<_, WriteError>(tx.commit().await?)

@@ -114,14 +114,33 @@ pub struct Limits {
 }
 
 /// What may be spent in a time.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct SpendCaps {
+    /// By an account.
+    #[serde(flatten)]
+    pub account: Caps,
+    /// Under each value of a label, such as by each user.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub per_label: BTreeMap<String, Caps>,
+}
+
+/// The most in each of the windows, which are those of the calendar in UTC.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Caps {
     /// In an hour.
     pub hour: Option<Credits>,
     /// In a day.
     pub day: Option<Credits>,
     /// In a month.
     pub month: Option<Credits>,
+}
+
+impl Caps {
+    /// From the shortest.
+    #[must_use]
+    pub const fn of_windows(self) -> [Option<Credits>; 3] {
+        [self.hour, self.day, self.month]
+    }
 }
 
 /// A time for free.

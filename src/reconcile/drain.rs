@@ -165,6 +165,7 @@ mod tests {
             images: Vec::new(),
             spent: Vec::new(),
             plans: Vec::new(),
+            spending: Vec::new(),
             follows: None,
         }
     }

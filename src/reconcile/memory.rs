@@ -319,6 +319,7 @@ impl Memory {
             closed: &found.closed,
             plan: &found.plan,
             record: &found.record,
+            spending: &found.spending,
             holds: &found.holds,
         });
         Ok(load::pack((cursor.epoch, cursor.n), stored)

@@ -15,7 +15,7 @@ use crate::{
     domain::{
         credits::Credits,
         event::MoveKind,
-        hold::{HoldRequest, HoldState, Method},
+        hold::{HoldRequest, HoldState, Method, Overage},
     },
     holds::operation::Verb,
     ledger::HoldFilter,
@@ -46,8 +46,12 @@ impl MeteringService for Metering {
             amount: said.amount.unwrap_or_default(),
             usage: said.usage,
             ttl: fields.duration("ttl", r.ttl, TTL_MIN, self.0.bounds.max_ttl),
-            reject_overage: fields.choice("overage", r.overage, true, "ALLOW or REJECT, or absent")
-                == Some(proto::Overage::Reject),
+            overage: fields
+                .choice("overage", r.overage, true, "ALLOW or REJECT, or absent")
+                .map(|sent| match sent {
+                    proto::Overage::Reject => Overage::Reject,
+                    _ => Overage::Allow,
+                }),
             max_commit: fields.optional_amount("max_commit", r.max_commit.as_ref(), true),
             labels: fields.labels(&r.labels),
         };
@@ -240,7 +244,7 @@ impl MeteringService for Metering {
             amount: fields.amount("amount", &r.amount, true),
             usage: None,
             ttl: None,
-            reject_overage: false,
+            overage: None,
             max_commit: None,
             labels: fields.labels(&r.labels),
         };

@@ -9,7 +9,10 @@ use super::{core::Core, status};
 use crate::{
     catalogs::{CatalogsError, Version},
     domain::{account::Micros, credits::Credits, plan::Gives},
-    holds::{Writer, step::Limits},
+    holds::{
+        Writer,
+        step::{Limits, pack_caps},
+    },
     pricing::{
         Catalog,
         meter::{Meter, Pattern},
@@ -100,7 +103,11 @@ impl Need {
             w.byte(u8::try_from(reason as i32).unwrap_or(u8::MAX));
         }
         let slots = self.without.as_ref().map_or(0, |gives| gives.concurrency);
-        w.byte(0).int(4, i64::from(slots)).int(7, self.duration);
+        let rejects = self.without.as_ref().is_some_and(|it| it.rejects_overage);
+        w.byte(0)
+            .int(4, i64::from(slots))
+            .int(7, self.duration)
+            .byte(u8::from(rejects));
         for list in [&self.features, &self.resolutions] {
             w.byte(u8::try_from(list.len()).unwrap_or(u8::MAX));
             for name in list.iter().take(usize::from(u8::MAX)) {
@@ -116,6 +123,8 @@ impl Need {
                 .and_then(|gives| gives.capacities.get(name));
             w.text(name).int(7, most.copied().unwrap_or(-1));
         }
+        let caps = self.without.as_ref().and_then(pack_caps);
+        w.0.extend(caps.unwrap_or_else(|| vec![0]));
         w.0
     }
 

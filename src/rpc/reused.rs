@@ -95,7 +95,7 @@ pub fn hold(done: Done, now: &HoldRequest) -> Result<Done, Status> {
                 ("amount", other_amount(was, now)),
                 ("usage", digest(was.usage) != digest(now.usage)),
                 ("ttl", was.ttl != now.ttl),
-                ("overage", was.reject_overage != now.reject_overage),
+                ("overage", was.overage != now.overage),
                 ("max_commit", was.max_commit != now.max_commit),
                 ("labels", was.labels != now.labels),
             ])

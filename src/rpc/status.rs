@@ -257,6 +257,7 @@ fn explain(reason: ErrorReason, answer: &Answer, need: Option<&Need>) -> Refusal
         )
         .with("open_holds", answer.open_holds)
         .with("max_open_holds", y),
+        R::CapacityLimit if limits::too_many_values(answer) => limits::no_more_values(answer),
         R::CapacityLimit if need.is_some_and(|need| !need.capacities.is_empty()) => {
             limits::not_given(reason, answer, need)
         }

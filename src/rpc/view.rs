@@ -128,7 +128,7 @@ pub const fn grant_kind(kind: GrantKind) -> proto::GrantKind {
 /// A hold.
 #[must_use]
 pub fn hold(account_id: &str, hold_id: &str, hold: &hold::Hold) -> proto::Hold {
-    let overage = if hold.request.reject_overage {
+    let overage = if hold.rejects_overage {
         proto::Overage::Reject
     } else {
         proto::Overage::Allow

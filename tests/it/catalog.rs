@@ -2,6 +2,7 @@
 
 mod applied;
 mod broken;
+mod capped;
 mod choices;
 mod command;
 mod customer;

@@ -196,7 +196,7 @@ impl Rooms {
             amount: credits("2"),
             usage: None,
             ttl: None,
-            reject_overage: false,
+            overage: None,
             max_commit: None,
             labels: Vec::new(),
         };

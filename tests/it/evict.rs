@@ -113,6 +113,7 @@ async fn read_ledger(stack: &Stack) -> Vec<u8> {
         closed: &found.closed,
         plan: &found.plan,
         record: &found.record,
+        spending: &found.spending,
         holds: &found.holds,
     };
     load::pack((cursor.epoch, cursor.n), Some(stored)).expect("packed forms")
@@ -314,7 +315,7 @@ async fn a_new_hold_after_a_drop_does_not_ask_the_ledger() {
         amount: Credits::parse("2").expect("an amount"),
         usage: None,
         ttl: None,
-        reject_overage: false,
+        overage: None,
         max_commit: None,
         labels: Vec::new(),
     };

@@ -418,7 +418,7 @@ async fn a_replay_does_not_bring_an_ended_hold_back() {
                 amount: Credits::parse("2").expect("an amount"),
                 usage: None,
                 ttl: None,
-                reject_overage: false,
+                overage: None,
                 max_commit: None,
                 labels: Vec::new(),
             },

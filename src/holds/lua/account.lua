@@ -70,8 +70,9 @@ local function load_account(op)
     h.dirty, h.cold, h.packed = true, true, nil
     A.holds[id] = h
   end
-  A.packed_plan, A.packed_record = take('>I2c0I2c0', op.load, at)
+  A.packed_plan, A.packed_record, at = take('>I2c0I2c0', op.load, at)
   A.packed_spent, A.dirty, A.fresh, A.reindexed = spent, true, true, true
+  caps.load(A, op.load, at)
   return A
 end
 

@@ -116,19 +116,22 @@ local function write_all_fields(A)
   if A.fresh then add('e', ERA) end
   if A.packed_spent then add('x', A.packed_spent) end
   if A.plan_changed or A.fresh then add_plan(A, add) end
+  if A.counted then caps.add_fields(A, add) end
   if A.sent then add('c', A.sent) end
   if A.closing then add('z', A.closing) end
   for _, h in pairs(A.holds) do
     if h and h.dirty and h.state == OPEN then add('h:' .. h.id, pack_hold(h)) end
   end
   -- Lua unpacks a bounded number of values.
+  local old = A.forgotten or {}
+  for i = 1, #old, 1000 do call('HDEL', A.key, unpack(old, i, min(i + 999, #old))) end
   for i = 1, size, 1000 do call('HSET', A.key, unpack(list, i, min(i + 999, size))) end
 end
 
 -- The same for what is usual: an account that was there, and one hold.
 local function write_fields(A)
   local id, h = next(A.holds)
-  if not id or next(A.holds, id) or A.fresh or A.packed_spent or A.plan_changed or A.sent or A.closing then return write_all_fields(A) end
+  if not id or next(A.holds, id) or A.fresh or A.packed_spent or A.plan_changed or A.counted or A.sent or A.closing then return write_all_fields(A) end
   if not h or not h.dirty or h.state ~= OPEN then return call('HSET', A.key, 's', A.packed) end
   call('HSET', A.key, 's', A.packed, 'h:' .. id, pack_hold(h))
 end
@@ -154,12 +157,12 @@ end
 end
 
 -- Nothing is decided here, and nothing can fail but Redis itself. XADD goes first.
-local function write_batch(next_n, changed, images, spent, plans)
+local function write_batch(next_n, changed, images, spent, plans, counted)
   local place = ARGV[1] .. '-' .. next_n
-  if spent == '' and plans == '' then
+  if spent == '' and plans == '' and counted == '' then
     call('XADD', KEYS[2], place, 'e', concat(events), 'a', images)
   else
-    call('XADD', KEYS[2], place, 'e', concat(events), 'a', images, 'x', spent, 'p', plans)
+    call('XADD', KEYS[2], place, 'e', concat(events), 'a', images, 'x', spent, 'p', plans, 'u', counted)
   end
   for i = 1, #changed do write_account(changed[i]) end
   call('HSET', KEYS[1], 'n', next_n)
@@ -192,7 +195,7 @@ local function run()
   end
   if #wanted > 0 then return { 'KEYS', wanted } end
 
-  local changed, images, spent, plans = {}, {}, {}, {}
+  local changed, images, spent, plans, counted = {}, {}, {}, {}, {}
   for _, A in ipairs(order) do
     if A.dirty then
       changed[#changed + 1] = A
@@ -200,6 +203,7 @@ local function run()
       images[#images + 1] = A.packed
       if A.spent_changed then spent[#spent + 1] = pack('>sI2c0', A.id, #A.packed_spent, A.packed_spent) end
       if A.plan_changed then plans[#plans + 1] = pack('>sI2c0I2c0', A.id, #A.packed_plan, A.packed_plan, #A.packed_record, A.packed_record) end
+      if A.counted then counted[#counted + 1] = caps.images(A) end
     end
   end
   local head = { 'OK', ARGV[1], n, ledger_n, replies }
@@ -208,7 +212,7 @@ local function run()
   head[3] = n + 1
 
   -- ================= From here on nothing is decided. =================
-  local written, why = pcall(write_batch, next_n, changed, concat(images), concat(spent), concat(plans))
+  local written, why = pcall(write_batch, next_n, changed, concat(images), concat(spent), concat(plans), concat(counted))
   if not written then
     -- Half-written: a recovery discards it. Where this is refused as well, the next entry is, which has the same number.
     pcall(call, 'HSET', KEYS[1], 'open', '0')

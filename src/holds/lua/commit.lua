@@ -121,7 +121,7 @@ verbs[V_COMMIT] = function(op, A)
   local held = late and h.at_end or sum(h.pins) + h.promise
   local x = has(flags, ALL_HELD) and held or amount
   local _, _, _, reject, max_commit = take('>Bi7i6Bi7', h.sent)
-  if has(reject, REJECT) and x - held > 0 then return refuse(A, ABOVE_HOLD, x, held, h) end
+  if (h.rejects or has(reject, REJECT)) and x - held > 0 then return refuse(A, ABOVE_HOLD, x, held, h) end
   -- Without a maximum of its own a hold has that of all amounts, so that no total passes 2^53 (A2).
   local most = max_commit >= 0 and max_commit or MAX_CREDITS
   if x - (most - (h.charged + h.overdrawn + h.absorbed)) > 0 then return refuse(A, ABOVE_MAX_COMMIT, x, most, h) end
@@ -163,7 +163,7 @@ verbs[V_CHARGE] = function(op, A)
   local old, same = known_hold(A, op, sent)
   if same then return same end
   local _, amount = take('>Bi7', sent)
-  local reasons, slots = limits(A, amount, false, need)
+  local reasons, slots = limits(A, amount, false, need, sent)
   if reasons then return refuse_limits(A, reasons, amount, slots) end
   return charge_now(op, A, sent, amount, old)
 end

@@ -5,12 +5,11 @@
 
 do -- a function has at most 200 locals, and the program is one
 
-local PLAN = '>I4i7BI4i7' -- revision, when time changes it next, whether one holds (and 2 if it caps), open holds, the longest job
-local CAPS, SPENT = '>i7i7i7', '>i7i7i7i7i7i7' -- of an hour, a day, a month; since when and how much in each
+local PLAN = '>I4i7BI4i7' -- revision, when time changes it next, what it is, open holds, the longest job
 local STEP = '>I4BI2c0I2c0I2c0'
+local HOLDS, REJECTS = 1, 8 -- what a plan is, beside CAPPED; 2 was said of caps by builds before the first release
 local GRANTS, ENDS, BOUNDS, DONE = 1, 2, 3, 0 -- kinds of effects
 local BY_TIME, LEAVES_NO_DEBT = 1, 2 -- kinds of steps
-local DAY = 86400000000
 
 local function read_list(raw, at)
   local list, count = {}, raw:byte(at)
@@ -43,53 +42,40 @@ local function pack_levels(levels)
   return string.char(count) .. concat(parts)
 end
 
--- False: the account never had a subscription.
+-- What may be spent in an hour, a day and a month, by label; the first may be the account as a whole.
+local function read_caps(raw, at)
+  local list, count, from = { labels = '' }, raw:byte(at), at
+  at = at + 1
+  for i = 1, count do
+    local label, hour, day, month
+    label, hour, day, month, at = take('>si7i7i7', raw, at)
+    list[i] = { hour, day, month, label = label }
+    if label ~= '' then list.labels = list.labels .. label .. '\0' end
+  end
+  list.packed = sub(raw, from, at - 1)
+  return list, at
+end
+
+-- False: the account never had one, and no caps.
 function plan_of(A)
   if A.plan == nil then
     local raw = A.packed_plan
     if raw == '' then
       A.plan = false
     else
-      local revision, due, active, slots, duration, at = take(PLAN, raw)
-      A.plan = { revision = revision, due = due, active = active % 2 == 1, caps = active >= 2, slots = slots, duration = duration }
-      A.plan.features, at = read_list(raw, at)
-      A.plan.resolutions, at = read_list(raw, at)
-      A.plan.capacities, at = read_numbers(raw, at)
-      if A.plan.caps then
-        local hour, day, month
-        hour, day, month, at = take(CAPS, raw, at)
-        A.plan.most = { hour, day, month }
-      end
-      A.plan.levels_at = at
-      A.plan.levels, at = read_numbers(raw, at)
-      if A.plan.caps then A.plan.spent = at <= #raw and { take(SPENT, raw, at) } or { 0, 0, 0, 0, 0, 0 } end
+      local revision, due, flags, slots, duration, at = take(PLAN, raw)
+      if has(flags, 2) then error('a plan of an older program: empty the data folder with holdbook dev --fresh') end
+      local features, resolutions, capacities
+      features, at = read_list(raw, at)
+      resolutions, at = read_list(raw, at)
+      capacities, at = read_numbers(raw, at)
+      A.plan = { revision = revision, due = due, active = has(flags, HOLDS), rejects = has(flags, REJECTS), slots = slots,
+        duration = duration, features = features, resolutions = resolutions, capacities = capacities, caps = { labels = '', packed = '\0' } }
+      if has(flags, CAPPED) then A.plan.caps, at = read_caps(raw, at) end
+      A.plan.levels_at, A.plan.levels = at, read_numbers(raw, at)
     end
   end
   return A.plan
-end
-
--- The beginning of a month, of the day that many days after 1970-01-01 (by H. Hinnant's algorithm).
-local function month_start(days)
-  local of_era = (days + 719468) % 146097
-  local year = math.floor((of_era - math.floor(of_era / 1460) + math.floor(of_era / 36524) - math.floor(of_era / 146096)) / 365)
-  local of_year = of_era - (365 * year + math.floor(year / 4) - math.floor(year / 100))
-  local month = math.floor((5 * of_year + 2) / 153)
-  return days - (of_year - math.floor((153 * month + 2) / 5))
-end
-
--- What was spent in the hour, the day and the month of now: since when and how much of each. By the calendar in UTC.
-local function spent_by_now(A, plan)
-  local spent, days = plan.spent, math.floor(A.clock / DAY)
-  local since = { A.clock - A.clock % (DAY / 24), days * DAY, month_start(days) * DAY }
-  for i = 1, 3 do
-    if spent[2 * i - 1] ~= since[i] then spent[2 * i - 1], spent[2 * i] = since[i], 0 end
-  end
-  return spent
-end
-
--- The rest of what the program keeps of a plan, behind what the service gives.
-local function pack_own(plan)
-  return pack_levels(plan and plan.levels or {}) .. (plan and plan.caps and pack(SPENT, unpack(plan.spent, 1, 6)) or '')
 end
 
 -- The service's record. What stands under the key of an account that was made or loaded in this batch is an older era's, and void.
@@ -97,29 +83,21 @@ local function record_of(A)
   return A.packed_record or (not A.fresh and call('HGET', A.key, 'b')) or ''
 end
 
-local function keep_own(A, plan)
-  A.packed_plan, A.plan_changed = sub(A.packed_plan, 1, plan.levels_at - 1) .. pack_own(plan), true
-  A.packed_record = record_of(A)
+-- What is kept of a plan, with the account's levels: they are its own, whatever its plan.
+local function keep(A, packed, record)
+  local old = plan_of(A)
+  A.packed_plan = packed .. pack_levels(old and old.levels or {})
+  A.packed_record, A.plan_changed, A.plan = record, true, nil
+  local labels = plan_of(A).caps.labels
+  if labels ~= '' and labels ~= (old and old.caps.labels) then caps.recount(A) end
 end
 
--- Where a plan caps what is spent, all that a hold is charged counts at the instant that it is.
-function count_spent(A, h)
-  local x = h.charged + h.overdrawn - h.refunded - h.seen
-  if x == 0 or A.packed_plan:byte(12) < 2 then return end -- it caps nothing
-  local plan = plan_of(A)
-  h.seen = h.seen + x
-  local spent = spent_by_now(A, plan)
-  for i = 2, 6, 2 do spent[i] = max(0, spent[i] + x) end
-  keep_own(A, plan)
-end
-
--- What open holds have set aside counts as spent: it may be.
-local function above_a_cap(A, plan, amount)
-  local spent = spent_by_now(A, plan)
-  for i = 1, 3 do
-    if plan.most[i] >= 0 and amount - (plan.most[i] - spent[2 * i] - A.held - A.promised) > 0 then return string.char(SPEND_CAP) end
-  end
-  return ''
+-- Without a subscription: the caps are those of the catalog, as it was at the latest reserve.
+local function keep_bare(A, packed_caps)
+  local old = plan_of(A)
+  local flags = packed_caps ~= '\0' and CAPPED or 0
+  local head = pack(PLAN, old and old.revision or 0, old and old.due or NEVER, flags, 0, 0) .. '\0\0\0'
+  keep(A, head .. (flags > 0 and packed_caps or ''), record_of(A))
 end
 
 function renewal_due(A) return A.plan and A.plan.due <= A.clock end
@@ -201,13 +179,12 @@ local function bound(A, turn, at)
 end
 
 local function end_step(A, turn, at)
-  local old = plan_of(A)
-  -- Levels, and what was spent, are the account's, whatever its plan.
-  A.packed_plan, A.plan = turn.packed .. pack_levels(old and old.levels or {}), nil
-  local new = plan_of(A)
-  if new.caps and old and old.caps then new.spent = old.spent end
-  A.packed_plan = turn.packed .. pack_own(new)
-  A.packed_record, A.plan_changed = turn.record, true
+  local old, packed, flags = plan_of(A), turn.packed, turn.packed:byte(12)
+  -- Where none holds any more, the caps of the old one say what is counted until a reserve brings those of the catalog.
+  if not has(flags, HOLDS) and caps.hold(A) then
+    packed = sub(packed, 1, 11) .. string.char(flags + CAPPED) .. sub(packed, 13) .. old.caps.packed
+  end
+  keep(A, packed, turn.record)
   local E = begin(A, V_PLAN, '', at, turn.op)
   emit(E, '', pack('>I2c0', #turn.said, turn.said))
   reindex(A, plan_of(A).due)
@@ -268,24 +245,34 @@ local function features_and_sizes(plan, features, duration, resolutions)
   return reasons
 end
 
--- What a call needs of a plan, by what the catalog says: the reasons against it before and after the one for open holds, and how many of
--- those there may be. What an account without a subscription may do was looked at before: the catalog says it.
-function beyond_plan(A, need, amount)
-  local plan = plan_of(A)
-  local active = plan and plan.active
-  local capped = active and plan.caps and above_a_cap(A, plan, amount) or ''
-  if need == '' then return '', capped, active and plan.slots or 0 end
-  local bare, slots, duration, at = take('>sI4i7', need)
-  local features, resolutions, levels, full
-  features, at = read_list(need, at)
-  resolutions, at = read_list(need, at)
-  levels, full = read_numbers(need, at), ''
+-- What a call needs of a plan, by what the catalog says: the reasons against it before and after the one for open holds, how many of those
+-- there may be, and whether a commit above its hold is rejected. What an account without a subscription may do was looked at before: the
+-- catalog says it.
+function beyond_plan(A, need, amount, sent)
+  local plan, bare, slots, duration, features, resolutions, levels, rejects, packed_caps = plan_of(A), '', 0, 0, {}, {}, {}, 0, '\0'
+  local active, full = plan and plan.active, ''
+  if need ~= '' then
+    local at
+    bare, slots, duration, rejects, at = take('>sI4i7B', need)
+    features, at = read_list(need, at)
+    resolutions, at = read_list(need, at)
+    levels, at = read_numbers(need, at)
+    packed_caps = sub(need, at)
+  end
+  if not active and packed_caps ~= (plan and plan.caps.packed or '\0') then
+    keep_bare(A, packed_caps)
+    plan = A.plan
+  end
   for name, bare_most in pairs(levels) do
     local most = most_of(plan, name, bare_most)
     if most and (plan and plan.levels[name] or 0) >= most then full = string.char(CAPACITY_LIMIT) end
   end
-  if not active then return bare, full, slots end
-  return features_and_sizes(plan, features, duration, resolutions), full .. capped, plan.slots
+  local capped = ''
+  A.passed = ''
+  if plan then capped, A.passed = caps.against(A, amount, sent) end
+  local by_default = not has(sent:byte(15), ALLOW)
+  if not active then return bare, full .. capped, slots, by_default and rejects == 1 end
+  return features_and_sizes(plan, features, duration, resolutions), full .. capped, plan.slots, by_default and plan.rejects
 end
 
 -- A level is reported as it is, or changed by something: that only within its bound. `bare`, what bounds it without a subscription, is -1
@@ -308,17 +295,15 @@ verbs[V_LEVEL] = function(op, A)
   local now = absolute == 1 and x or was + x
   if now < 0 or now > MAX_CREDITS then return refuse(A, INVALID, was, x) end
   if absolute == 0 and x > 0 and most and now > most and not REPLAYS then
-    return pack('>BI2c0', BEYOND_PLAN, #A.packed_plan, A.packed_plan) .. refuse(A, CAPACITY_LIMIT, now, most)
+    return pack('>BI2c0I2', BEYOND_PLAN, #A.packed_plan, A.packed_plan, 0) .. refuse(A, CAPACITY_LIMIT, now, most)
   end
   local E, outcome = begin(A, V_LEVEL, op.id, A.clock, op), pack_outcome(sent, '', was, now)
-  levels[name] = now > 0 and now or nil
   if not plan then
-    A.packed_plan = pack(PLAN, 0, NEVER, 0, 0, 0) .. '\0\0\0\0'
-    A.plan = nil
-    plan = plan_of(A)
-    plan.levels = levels
+    keep_bare(A, '\0')
+    plan = A.plan
   end
-  keep_own(A, plan)
+  plan.levels[name] = now > 0 and now or nil
+  keep(A, sub(A.packed_plan, 1, plan.levels_at - 1), record_of(A))
   record_grant(A, op, outcome, '')
   emit(E, outcome, pack('>si7', name, now))
   return done(E, nil, outcome)

@@ -10,10 +10,11 @@ local function short_by(A, amount)
   return amount - A.free - max(0, A.credit - A.debt - A.promised)
 end
 
--- All that refuses, in order; the first is the status. Second, how many open holds there may be; 0: any number.
-function limits(A, amount, slot, need)
-  local state, slots, beyond, full, of_plan = barred(A), A.max_open, '', '', 0
-  if need ~= '' or A.packed_plan ~= '' then beyond, full, of_plan = beyond_plan(A, need, amount) end
+-- All that refuses, in order; the first is the status. Second, how many open holds there may be; 0: any number. Third, whether a commit
+-- above its hold is rejected where the call does not say.
+function limits(A, amount, slot, need, sent)
+  local state, slots, beyond, full, of_plan, rejects = barred(A), A.max_open, '', '', 0, false
+  if need ~= '' or A.packed_plan ~= '' then beyond, full, of_plan, rejects = beyond_plan(A, need, amount, sent) end
   local reasons = (state and string.char(state) or '') .. beyond
   if slots == 0 or (of_plan > 0 and of_plan < slots) then slots = of_plan end
   if slot and slots > 0 and A.open >= slots then reasons = reasons .. string.char(CONCURRENCY_LIMIT) end
@@ -23,15 +24,16 @@ function limits(A, amount, slot, need)
   elseif short_by(A, amount) > 0 then
     reasons = reasons .. string.char(INSUFFICIENT_CREDITS)
   end
-  return reasons ~= '' and reasons, slots
+  return reasons ~= '' and reasons, slots, rejects
 end
 
 end
 
--- With what the program reads of the account's plan before it, if it has one.
+-- With what the program reads of the account's plan before it, if it has one, and the cap that would be passed.
 local function refuse_limits(A, reasons, amount, slots)
   local refused = answer(A, REFUSED, false, reasons, amount, slots, '', '', '')
-  return A.packed_plan == '' and refused or pack('>BI2c0', BEYOND_PLAN, #A.packed_plan, A.packed_plan) .. refused
+  if A.packed_plan == '' then return refused end
+  return pack('>BI2c0I2c0', BEYOND_PLAN, #A.packed_plan, A.packed_plan, #A.passed, A.passed) .. refused
 end
 
 -- H1: what each grant gives, in burn order, and the rest: the promise.
@@ -53,12 +55,10 @@ end
 local function new_hold(A, E, op, sent, life, old)
   return { was_open = old and old.was_open, clear_ops = old and true, id = op.id, dkey = op.dkey, pkey = op.pkey, state = OPEN, seq = E.seq, created = A.clock, expires = A.clock + life, sent = sent,
     first = {}, pins = {}, burns = {}, outcome = '', charged = 0, overdrawn = 0, absorbed = 0, released = 0, refunded = 0, promise = 0,
-    first_promise = 0, owed = 0, at_end = 0, seen = 0, dirty = true }
+    first_promise = 0, owed = 0, at_end = 0, seen = 0, aside = 0, dirty = true }
 end
 
-local REJECT, BY_USAGE = 1, 2 -- of what made a hold, byte 15
-
-local function made_by_usage(sent) return sent:byte(15) >= BY_USAGE end
+local function made_by_usage(sent) return has(sent:byte(15), BY_USAGE) end
 
 -- I2: what a usage came to, in bytes 2 to 8, and by which version, the last eight, was not sent.
 local function same_call(was, sent, by_usage)
@@ -111,13 +111,13 @@ verbs[V_RESERVE] = function(op, A)
     at = at + 14
   end
   local _, amount = take('>Bi7', sent)
-  local reasons, slots = limits(A, amount, true, take('>I2c0', op.raw, at))
+  local reasons, slots, rejects = limits(A, amount, true, take('>I2c0', op.raw, at), sent)
   if reasons then return refuse_limits(A, reasons, amount, slots) end
   local first, promise = plan(A, amount)
 
   local E = validate == 0 and begin(A, V_RESERVE, op.id, A.clock, op) or { seq = A.seq + 1, named = '', moves = '' }
   local h = new_hold(A, E, op, sent, life, old)
-  h.first, h.pins, h.promise, h.first_promise, h.totals = first, first, promise, promise, promise > 0
+  h.first, h.pins, h.promise, h.first_promise, h.totals, h.rejects = first, first, promise, promise, promise > 0, rejects
   if validate == 1 then
     for _, pin in ipairs(first) do
       name(E, pin.g)
@@ -171,7 +171,7 @@ verbs[V_EXTEND] = function(op, A)
   -- A2: a hold sets aside no more than the greatest amount, so that its pins and promise add up exactly.
   if amount - (MAX_CREDITS - sum(h.pins) - h.promise) > 0 then return refuse(A, CAPACITY_LIMIT, 2, 0, h) end
   local reasons, slots = false, 0
-  if amount > 0 then reasons, slots = limits(A, amount, false, need) end
+  if amount > 0 then reasons, slots = limits(A, amount, false, need, h.sent) end
   if reasons then return refuse_limits(A, reasons, amount, slots) end
   return prolong(op, A, h, sent, A.clock + ttl, max(amount, 0))
 end

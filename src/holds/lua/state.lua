@@ -100,27 +100,6 @@ local function spent_grants(A)
   return A.spent
 end
 
--- Lists of (grant number, credits).
-local function read_amounts(raw, at)
-  local list, count = {}, raw:byte(at)
-  at = at + 1
-  for i = 1, count do
-    local no, amount
-    no, amount, at = take('>I4i7', raw, at)
-    list[i] = { no = no, amount = amount }
-  end
-  return list, at
-end
-
-local function pack_amounts(list)
-  local first = list[1]
-  if not first then return '\0' end
-  if not list[2] then return pack('>BI4i7', 1, first.no, first.amount) end
-  local parts = { string.char(#list) }
-  for i, pin in ipairs(list) do parts[i + 1] = pack('>I4i7', pin.no, pin.amount) end
-  return concat(parts)
-end
-
 local function sum(list)
   local total = 0
   for i = 1, #list do total = total + list[i].amount end
@@ -152,9 +131,30 @@ local note_burn, read_hold, pack_hold
 
 do -- a function has at most 200 locals, and the program is one
 
+-- Lists of (grant number, credits).
+local function read_amounts(raw, at)
+  local list, count = {}, raw:byte(at)
+  at = at + 1
+  for i = 1, count do
+    local no, amount
+    no, amount, at = take('>I4i7', raw, at)
+    list[i] = { no = no, amount = amount }
+  end
+  return list, at
+end
+
+local function pack_amounts(list)
+  local first = list[1]
+  if not first then return '\0' end
+  if not list[2] then return pack('>BI4i7', 1, first.no, first.amount) end
+  local parts = { string.char(#list) }
+  for i, pin in ipairs(list) do parts[i + 1] = pack('>I4i7', pin.no, pin.amount) end
+  return concat(parts)
+end
+
 -- A hold without partial commits, extensions, promises or refunds needs no totals: its one outcome has them.
 local HOLD, TOTALS = '>BBi5i7i6i6I2c0', '>i7i7i7i7i7i7i7i7i7'
-local F_LATE, F_TOTALS, F_FIRST, F_COLD = 1, 2, 4, 8
+local F_LATE, F_TOTALS, F_FIRST, F_COLD, F_REJECTS = 1, 2, 4, 8, 16
 
 function note_burn(h, no, amount)
   for i, burn in ipairs(h.burns) do
@@ -191,7 +191,7 @@ function read_hold(raw, id)
   local first
   first, at = read_amounts(raw, at)
   local h = { id = id, packed = raw, state = state, seq = seq, created = created, expires = created + life, ended = created + ended,
-    sent = sent, late = has(flags, F_LATE), cold = has(flags, F_COLD), first = first, pins = state == OPEN and first or {},
+    sent = sent, late = has(flags, F_LATE), cold = has(flags, F_COLD), rejects = has(flags, F_REJECTS), first = first, pins = state == OPEN and first or {},
     charged = 0, overdrawn = 0, absorbed = 0, released = 0, refunded = 0, promise = 0, first_promise = 0, owed = 0, at_end = 0,
     burns = false, outcome = false, dkey = false, pkey = false, dirty = false, was_open = false }
   if has(flags, F_FIRST) then h.pins, at = read_amounts(raw, at) end
@@ -203,7 +203,7 @@ function read_hold(raw, id)
   end
   h.outcome = sub(raw, at)
   if not h.totals then tally(h) end
-  h.seen = h.charged + h.overdrawn - h.refunded
+  h.seen, h.aside = h.charged + h.overdrawn - h.refunded, h.promise + sum(h.pins)
   return h
 end
 
@@ -211,6 +211,7 @@ function pack_hold(h)
   if h.packed then return h.packed end
   local own_pins = h.state == OPEN and h.pins ~= h.first
   local flags = (h.late and F_LATE or 0) + (h.totals and F_TOTALS or 0) + (own_pins and F_FIRST or 0) + (h.cold and F_COLD or 0)
+    + (h.rejects and F_REJECTS or 0)
   h.packed = pack(HOLD, h.state, flags, h.seq, h.created, h.expires - h.created, h.state == OPEN and 0 or h.ended - h.created,
     #h.sent, h.sent) .. pack_amounts(h.first) .. (own_pins and pack_amounts(h.pins) or '')
     .. (h.totals and pack(TOTALS, h.charged, h.overdrawn, h.absorbed, h.released, h.refunded, h.promise, h.first_promise, h.owed,

@@ -11,7 +11,7 @@ use crate::{
         hold::Hold,
     },
     holds::{
-        step::Limits,
+        step::{Limits, Passed},
         wire::{Malformed, Reader},
     },
 };
@@ -163,6 +163,8 @@ pub struct Answer {
     pub kinds: Vec<Kind>,
     /// Of a refusal for what the account's plan does not give, and with `kinds`: the plan.
     pub plan: Option<Limits>,
+    /// Of a refusal for a spend cap: that.
+    pub passed: Option<Passed>,
 }
 
 impl Answer {
@@ -232,6 +234,7 @@ pub fn answer(bytes: &[u8]) -> Result<Answer, Malformed> {
         names,
         kinds: Vec::new(),
         plan: None,
+        passed: None,
     })
 }
 

@@ -5,7 +5,7 @@ use crate::{
     domain::{
         credits::Credits,
         event::MoveKind,
-        hold::{Hold, HoldRequest, HoldState, Method, Pin, Usage},
+        hold::{Hold, HoldRequest, HoldState, Method, Overage, Pin, Usage},
     },
     holds::wire::{Malformed, Reader, Writer},
 };
@@ -31,13 +31,22 @@ pub fn pack_hold_request(request: &HoldRequest) -> Vec<u8> {
     });
     w.int(7, request.amount.micro())
         .int(6, request.ttl.unwrap_or(-1));
-    w.byte(u8::from(request.reject_overage) + 2 * u8::from(request.usage.is_some()))
+    w.byte(overage(request.overage) + 2 * u8::from(request.usage.is_some()))
         .int(7, request.max_commit.map_or(-1, Credits::micro));
     for (key, value) in &request.labels {
         w.text(key).text(value);
     }
     pack_usage(&mut w, request.usage);
     w.0
+}
+
+/// The script's `REJECT` and `ALLOW`.
+const fn overage(said: Option<Overage>) -> u8 {
+    match said {
+        None => 0,
+        Some(Overage::Reject) => 1,
+        Some(Overage::Allow) => 4,
+    }
 }
 
 /// At the end of what the call is packed as: there the script finds the version.
@@ -138,7 +147,11 @@ fn hold_request(bytes: &[u8]) -> Result<HoldRequest, Malformed> {
         amount,
         usage,
         ttl,
-        reject_overage: flags & 1 != 0,
+        overage: match flags & 5 {
+            0 => None,
+            1 => Some(Overage::Reject),
+            _ => Some(Overage::Allow),
+        },
         max_commit,
         labels,
     })
@@ -154,6 +167,7 @@ pub fn hold(bytes: &[u8]) -> Result<Hold, Malformed> {
     let (sequence, created_at) = (r.uint(5)?, r.int(7)?);
     let (life, ended) = (r.int(6)?, r.int(6)?);
     let request = hold_request(r.blob()?)?;
+    let rejects_overage = flags & 16 != 0 || request.overage == Some(Overage::Reject);
     let first_pins = pins(&mut r)?;
     let pins = match (flags & 4 != 0, state) {
         (true, _) => pins(&mut r)?,
@@ -165,6 +179,7 @@ pub fn hold(bytes: &[u8]) -> Result<Hold, Malformed> {
         state,
         request,
         late: flags & 1 != 0,
+        rejects_overage,
         created_at,
         expires_at: created_at + life,
         ended_at: (state != HoldState::Open).then_some(created_at + ended),

@@ -38,6 +38,12 @@ pub struct Outcome {
     pub moves: Vec<Move>,
 }
 
+/// The hour, day and month in which something was spent last, and how much.
+pub fn windows(r: &mut Reader) -> Result<[(Micros, Credits); 3], Malformed> {
+    let mut one = || Ok((r.int(7)?, Credits::from_micro(r.int(7)?)));
+    Ok([one()?, one()?, one()?])
+}
+
 fn credits(r: &mut Reader) -> Result<Credits, Malformed> {
     Ok(Credits::from_micro(r.int(7)?))
 }

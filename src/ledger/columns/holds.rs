@@ -72,7 +72,7 @@ impl<'a> Holds<'a> {
                 column.push(amount.to_decimal());
             }
             columns.late.push(hold.late);
-            columns.reject_overage.push(hold.request.reject_overage);
+            columns.reject_overage.push(hold.rejects_overage);
             columns
                 .max_commit
                 .push(hold.request.max_commit.map(Credits::to_decimal));

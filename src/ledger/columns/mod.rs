@@ -5,6 +5,7 @@
 mod accounts;
 mod grants;
 mod holds;
+mod spending;
 mod subscriptions;
 
 use tokio_postgres::{Error, Statement, Transaction, types::ToSql};
@@ -13,6 +14,7 @@ pub(super) use self::{
     accounts::{Accounts, Images},
     grants::{Closed, Grants, NewGrants},
     holds::{Holds, method_from_name},
+    spending::{Spendings, spending},
     subscriptions::{Bills, Levels, Subscriptions},
 };
 

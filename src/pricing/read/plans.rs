@@ -5,15 +5,18 @@ use std::collections::BTreeMap;
 use super::{
     super::{
         amount::{Money, Percent, Quantity},
-        plan::{Cycle, Limits, Plan, Rollover, SpendCaps, Term, Trial, Yearly},
+        plan::{Caps, Cycle, Limits, Plan, Rollover, SpendCaps, Term, Trial, Yearly},
         words::{AfterTrial, CreditsOnUpgrade, GrantOn, Overage, Rounding},
         yaml::{Node, Value},
     },
-    Entries, Reader,
+    Entries, Fields, Reader,
     names::unknown,
     top::Names,
 };
 use crate::domain::credits::Credits;
+
+/// Each costs a reserve that carries it a read and a write.
+const CAPPED_LABELS_MAX: usize = 4;
 
 impl Reader {
     /// Plans; what one does not say, `plan_defaults` say.
@@ -173,20 +176,43 @@ impl Reader {
 
     fn spend_caps(&mut self, node: &Node) -> Option<SpendCaps> {
         let mut fields = self.fields(node, "spend_caps")?;
-        let caps = SpendCaps {
+        let account = self.caps(&mut fields);
+        let per_label = fields.get("per_label").map(|node| self.label_caps(node));
+        fields.done(self);
+        Some(SpendCaps {
+            account,
+            per_label: per_label.unwrap_or_default(),
+        })
+    }
+
+    fn label_caps(&mut self, node: &Node) -> BTreeMap<String, Caps> {
+        let mut found = BTreeMap::new();
+        for (key, node) in self.named(node, "per_label") {
+            if let Some(mut fields) = self.fields(node, "spend_caps of a label") {
+                found.insert(key.text.clone(), self.caps(&mut fields));
+                fields.done(self);
+            }
+        }
+        if found.len() > CAPPED_LABELS_MAX {
+            let what = format!(
+                "per_label: has {} labels, at most {CAPPED_LABELS_MAX} are allowed",
+                found.len()
+            );
+            self.wrong(node.place, what);
+        }
+        found
+    }
+
+    fn caps(&mut self, fields: &mut Fields<'_>) -> Caps {
+        let caps = Caps {
             hour: fields.optional(self, "hour", Self::some_credits),
             day: fields.optional(self, "day", Self::some_credits),
             month: fields.optional(self, "month", Self::some_credits),
         };
-        fields.done(self);
-        let given: Vec<_> = [caps.hour, caps.day, caps.month]
-            .into_iter()
-            .flatten()
-            .collect();
-        if !given.is_sorted() {
-            self.wrong(node.place, "spend_caps: a longer time has a smaller cap than a shorter one, which is then never reached");
+        if !caps.of_windows().into_iter().flatten().is_sorted() {
+            self.wrong(fields.place, "spend_caps: a longer time has a smaller cap than a shorter one, which is then never reached");
         }
-        Some(caps)
+        caps
     }
 
     fn trial(&mut self, node: &Node) -> Option<Trial> {

@@ -96,7 +96,7 @@ fn made(amount: &str, version: u32) -> HoldRequest {
         amount: Credits::parse(amount).expect("an amount"),
         usage: usage(version),
         ttl: None,
-        reject_overage: false,
+        overage: None,
         max_commit: None,
         labels: Vec::new(),
     }
@@ -108,6 +108,7 @@ fn hold(request: HoldRequest) -> Hold {
         state: HoldState::Open,
         request,
         late: false,
+        rejects_overage: false,
         created_at: 0,
         expires_at: 1,
         ended_at: None,

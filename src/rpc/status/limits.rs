@@ -2,50 +2,74 @@
 
 use super::Refusal;
 use crate::{
-    domain::{account::Micros, credits::Credits},
-    holds::{packed::Answer, step::Limits},
-    proto::ErrorReason,
-    rpc::{
-        fields::{DAY, SECOND},
-        need::{Beyond, Need},
+    domain::credits::Credits,
+    holds::{
+        packed::Answer,
+        step::{Limits, Passed, Window},
     },
+    proto::ErrorReason,
+    rpc::need::{Beyond, Need},
 };
 
-/// The first of the plan's caps that a reserve would pass.
+/// The first cap that a call would pass.
 pub(super) fn above_a_cap(answer: &Answer) -> Refusal {
-    let (asked, now) = (Credits::from_micro(answer.x), answer.now);
-    let held = answer.balance.held + answer.balance.promised;
-    let spending = answer.plan.as_ref().and_then(|plan| plan.spending);
-    let windows = spending.into_iter().flat_map(|it| {
-        let windows = ["hour", "day", "month"];
-        windows.into_iter().zip(it.caps).zip(it.spent)
+    let asked = Credits::from_micro(answer.x);
+    let Some((passed, window)) = answer
+        .passed
+        .as_ref()
+        .and_then(|passed| Some((passed, passed.window?)))
+    else {
+        return Refusal::new(ErrorReason::SpendCap, "the plan allows no more for now");
+    };
+    let window = match window {
+        Window::Hour => "hour",
+        Window::Day => "day",
+        Window::Month => "month",
+    };
+    let Passed {
+        label,
+        cap,
+        spent,
+        held,
+        ..
+    } = passed;
+    let whose = label.as_ref().map_or_else(String::new, |(name, value)| {
+        format!(" for {name} \"{value}\"")
     });
-    for ((window, cap), (since, spent)) in windows {
-        // What was spent in a window that is over is none of this one.
-        let over = since + longest(window) <= now;
-        let spent = if over { Credits::ZERO } else { spent };
-        let Some(cap) = cap.filter(|cap| spent + held + asked > *cap) else {
-            continue;
-        };
-        let message = format!(
-            "{asked} more would pass the {cap} that the plan allows in a {window}: {spent} are spent and {held} held"
-        );
-        return Refusal::new(ErrorReason::SpendCap, message)
-            .with("window", window)
-            .with("limit", cap)
-            .with("spent", spent)
-            .with("held", held)
-            .with("amount", asked);
+    let message = format!(
+        "{asked} more would pass the {cap} that the plan allows in a {window}{whose}: {spent} are spent and {held} held"
+    );
+    let refusal = Refusal::new(ErrorReason::SpendCap, message)
+        .with("window", window)
+        .with("limit", cap)
+        .with("spent", spent)
+        .with("held", held)
+        .with("amount", asked);
+    match label {
+        Some((name, value)) => refusal.with("label", name).with("value", value),
+        None => refusal,
     }
-    Refusal::new(ErrorReason::SpendCap, "the plan allows no more for now")
 }
 
-const fn longest(window: &str) -> Micros {
-    match window.as_bytes() {
-        b"hour" => 3600 * SECOND,
-        b"day" => DAY,
-        _ => 31 * DAY,
-    }
+/// Whether what is spent cannot be counted under one more value of a label.
+pub(super) fn too_many_values(answer: &Answer) -> bool {
+    let passed = answer.passed.as_ref();
+    passed.is_some_and(|passed| passed.window.is_none())
+}
+
+/// That.
+pub(super) fn no_more_values(answer: &Answer) -> Refusal {
+    let passed = answer.passed.as_ref();
+    let name = passed.and_then(|it| it.label.as_ref());
+    let name = name.map_or("", |(name, _)| name);
+    let most = passed.map_or(0, |passed| passed.cap.micro());
+    let message = format!(
+        "spend caps count {most} values of labels in a month, and this would be one more of {name}"
+    );
+    Refusal::new(ErrorReason::CapacityLimit, message)
+        .with("resource", "label_values")
+        .with("limit", most)
+        .with("label", name)
 }
 
 /// What the account's plan does not give, or, without a subscription, the plan that all have.

@@ -10,7 +10,8 @@ use crate::{
         Catalog,
         amount::Quantity,
         meter::Pattern,
-        plan::{Plan, Set},
+        plan::{Caps, Plan, Set},
+        words::Overage,
     },
     proto,
     rpc::fields::Fields,
@@ -180,14 +181,16 @@ pub fn gives(catalog: &Catalog, plan: &Plan) -> Gives {
         resolutions: resolutions.unwrap_or_default(),
         features: plan.features.clone(),
         capacities: plan.capacities.iter().map(capacity).collect(),
-        spend_caps: [
-            plan.spend_caps.hour,
-            plan.spend_caps.day,
-            plan.spend_caps.month,
-        ],
+        spend_caps: plan.spend_caps.account.of_windows(),
+        label_caps: plan.spend_caps.per_label.iter().map(label_caps).collect(),
+        rejects_overage: plan.overage == Overage::Reject,
         overdraft_limit: plan.overdraft_limit,
         credit_limit: plan.credit_limit,
     }
+}
+
+fn label_caps((label, caps): (&String, &Caps)) -> (String, [Option<Credits>; 3]) {
+    (label.clone(), caps.of_windows())
 }
 
 /// A quantity has at most six decimal places.

@@ -27,7 +27,7 @@ plans:
     yearly: {zz: 1, off: 1%}
     rollover: {zz: 1, for: never}
     limits: {zz: 1}
-    spend_caps: {zz: 1}
+    spend_caps: {zz: 1, per_label: {user: {zz: 1}}}
     trial: {zz: 1, for: days(1), allowance: 1}
 packs: {a: {zz: 1, credits: 1, price: 1}}
 purchases: {zz: 1, minimum: 1, price: 1}

@@ -330,7 +330,9 @@ fn openai_prepaid_01_to_03_modes_purchases_and_their_bounds() {
     );
     assert!(!purchases.refundable);
     assert_eq!(purchases.price.to_string(), "1");
-    let plans = plans(&catalog, |plan| (plan.allowance, plan.spend_caps.month));
+    let plans = plans(&catalog, |plan| {
+        (plan.allowance, plan.spend_caps.account.month)
+    });
     let expected = [("invoiced", Some(credits("100"))), ("pay_as_you_go", None)];
     assert_eq!(
         plans,

@@ -49,7 +49,7 @@ pub fn altered(dice: &mut Dice, mut operation: Operation) -> Operation {
             }
             4 => {
                 r.overage = if r.overage == 0 {
-                    Overage::Reject
+                    dice.pick(&[Overage::Reject, Overage::Allow])
                 } else {
                     Overage::Unspecified
                 } as i32

@@ -687,7 +687,7 @@ impl Model {
                 ("amount", parse(&first.amount) != parse(&r.amount)),
                 ("usage", first.usage != r.usage), // I2: whatever it costs by now
                 ("ttl", first.ttl != r.ttl),       // I2: durations as sent
-                ("overage", overage(first.overage) != overage(r.overage)),
+                ("overage", first.overage != r.overage), // I2: the plan may say what it is
                 (
                     "max_commit",
                     first.max_commit.as_deref().map(parse) != r.max_commit.as_deref().map(parse),

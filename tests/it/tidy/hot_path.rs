@@ -42,7 +42,7 @@ const ROOTS: [&str; 8] = [
 ];
 
 /// Where a call leaves the path: file, function, and what must have happened.
-const DOORS: [(&str, &str, &str); 33] = [
+const DOORS: [(&str, &str, &str); 32] = [
     (
         "rpc/metering.rs",
         "extend",
@@ -68,11 +68,6 @@ const DOORS: [(&str, &str, &str); 33] = [
     ),
     ("lua/plan.lua", "plan_of", "the account has a plan"),
     ("lua/plan.lua", "beyond_plan", "the account has a plan"),
-    (
-        "lua/plan.lua",
-        "count_spent",
-        "the account has a plan that caps",
-    ),
     ("lua/plan.lua", "turn_of", "a renewal is due"),
     ("lua/plan.lua", "take_turn", "a renewal is due"),
     ("lua/plan.lua", "renew", "a renewal is due"),

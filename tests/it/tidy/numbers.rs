@@ -114,7 +114,7 @@ fn operations() -> Vec<(&'static str, Verb)> {
         amount: Credits::ZERO,
         usage: None,
         ttl: None,
-        reject_overage: false,
+        overage: None,
         max_commit: None,
         labels: Vec::new(),
     };

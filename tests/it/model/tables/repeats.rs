@@ -131,7 +131,8 @@ fn i3_the_same_id_with_other_content_names_the_fields() {
          grant g amount=50 priority=100 => ID_REUSED fields=priority,starts_at
          grant g amount=50 starts=-1s final expires=1h rolls=1h => ID_REUSED fields=expires_in,rollover,non_refundable
          reserve h amount=4 labels=project:p1,node:n2
-         reserve h amount=4 labels=node:n2,project:p1 allow => replayed=true
+         reserve h amount=4 labels=node:n2,project:p1 => replayed=true
+         reserve h amount=4 labels=node:n2,project:p1 allow => ID_REUSED fields=overage # I3: absent is what the plan says
          reserve h amount=4.000001 ttl=1h reject max=9 => ID_REUSED fields=amount,ttl,overage,max_commit,labels # I3
          charge h amount=4 => ID_REUSED fields=method # I3
          extend h id=x ttl=1h
