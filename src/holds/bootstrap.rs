@@ -75,12 +75,18 @@ return 1";
 
 /// Opens a partition, for replays only, at the epoch that fenced it. The entry `epoch-0` names the position that it follows.
 const OPEN: &str = r"
-local epoch, replid = unpack(redis.call('HMGET', KEYS[1], 'epoch', 'replid'))
+local epoch, replid, clock = unpack(redis.call('HMGET', KEYS[1], 'epoch', 'replid', 'clock'))
 if epoch ~= ARGV[1] or replid ~= ARGV[2] then return 0 end
 redis.call('XADD', KEYS[2], ARGV[1] .. '-0', 'after', ARGV[3])
-if ARGV[4] ~= '' then redis.call('HSET', KEYS[1], 'clock', ARGV[4]) end
+if ARGV[4] ~= '' and tonumber(ARGV[4]) > tonumber(clock or 0) then redis.call('HSET', KEYS[1], 'clock', ARGV[4]) end
 if ARGV[5] ~= '' then redis.call('HSET', KEYS[1], 'lost', ARGV[5]) else redis.call('HDEL', KEYS[1], 'lost') end
 redis.call('HSET', KEYS[1], 'n', '0', 'ledger_n', '0', 'evict_n', '0', 'open', '2')
+return 1";
+
+/// Moves the test clock of a partition that was opened.
+const SET_CLOCK: &str = r"
+if redis.call('HEXISTS', KEYS[1], 'n') == 0 then return 0 end
+redis.call('HSET', KEYS[1], 'clock', ARGV[1])
 return 1";
 
 /// Lets callers into a partition that is open for replays.
@@ -239,20 +245,23 @@ impl Holds {
         clock.ok_or_else(|| HoldsError::Fenced("Redis does not know the test clock".into()))
     }
 
-    /// Moves the test clock of all partitions, the first one last: a crash in between is mended by the next move.
+    /// Moves the test clock of all partitions, the first one last: what stops in between is mended by the next move.
     ///
     /// # Errors
-    /// Redis did not answer.
-    pub async fn advance_test_clock(&self, by: Micros) -> Result<Micros, HoldsError> {
-        let now = self.test_clock().await? + by;
+    /// Redis did not answer, or does not know a partition: one that is recovered then takes the ledger's clock.
+    pub async fn set_test_clock(&self, now: Micros) -> Result<(), HoldsError> {
         for partition in (0..self.partitions()).rev() {
-            let mut cmd = redis::cmd("HSET");
-            cmd.arg(self.partition(partition).keys.meta())
-                .arg("clock")
+            let mut cmd = redis::cmd("EVAL");
+            cmd.arg(SET_CLOCK)
+                .arg(1)
+                .arg(self.partition(partition).keys.meta())
                 .arg(now);
-            self.aside::<i64>(partition, &cmd).await?;
+            if self.aside::<i64>(partition, &cmd).await? == 0 {
+                let why = format!("Redis does not know partition {partition}");
+                return Err(HoldsError::Fenced(why));
+            }
         }
-        Ok(now)
+        Ok(())
     }
 
     /// Redis' clock.

@@ -4,9 +4,15 @@ use std::time::Duration;
 
 use redis::Value;
 
-use super::{Era, Holds, HoldsError, packed, packed::GrantBalance, wire::Reader};
+use super::{
+    Era, Holds, HoldsError, packed,
+    packed::GrantBalance,
+    step::{self, Limits},
+    wire::Reader,
+};
 use crate::domain::{
     account::{AccountTerms, Balance, Micros},
+    credits::Credits,
     event::{AccountImage, BadEvent, Entry, Event, PlanImage, Position},
     hold::Hold,
     plan::Spending,
@@ -46,6 +52,12 @@ pub struct Snapshot {
     pub grants: Vec<GrantBalance>,
     /// Its open holds.
     pub holds: Vec<(String, Hold)>,
+    /// What is kept of its plan, and the record of its subscription; both empty: it never had one.
+    pub plan: (Vec<u8>, Vec<u8>),
+    /// The labels with spend caps.
+    pub capped_labels: Vec<String>,
+    /// What was spent under spend caps, and of a label's value what is set aside.
+    pub spending: Vec<(Spending, Credits)>,
 }
 
 impl Holds {
@@ -131,11 +143,11 @@ impl Holds {
     /// The instant by which a partition goes.
     ///
     /// # Errors
-    /// Redis did not answer, or does not know the partition: which clock it goes by is not known then.
+    /// Redis did not answer, or the partition was never opened in it: which clock it goes by is not known then.
     pub async fn now(&self, partition: u32) -> Result<Micros, HoldsError> {
         let mut cmd = redis::cmd("HMGET");
         cmd.arg(self.partition(partition).keys.meta())
-            .arg(&["epoch", "clock"]);
+            .arg(&["n", "clock"]);
         let found: (Option<u64>, Option<Micros>) = self.aside(partition, &cmd).await?;
         match found {
             (None, _) => Err(HoldsError::Fenced(format!(
@@ -227,7 +239,20 @@ impl Holds {
                 packed::hold(value).map_err(malformed)?,
             ))
         });
+        let plan = [b"l", b"b"].map(|name| field(name).cloned().unwrap_or_default());
+        let [plan, record] = plan;
+        let limits = match plan.as_slice() {
+            [] => Limits::default(),
+            plan => step::limits(plan).map_err(malformed)?,
+        };
+        let spending = fields
+            .iter()
+            .filter_map(|(name, value)| Some((name.strip_prefix(b"u:")?, value)))
+            .map(|(name, value)| read_counter(name, value).map_err(malformed));
         Ok(Some(Snapshot {
+            plan: (plan, record),
+            capped_labels: limits.capped_labels,
+            spending: spending.collect::<Result<_, HoldsError>>()?,
             terms: state.terms,
             balance: state.balance,
             sequence: state.sequence,
@@ -370,6 +395,18 @@ fn read_plans(blob: &[u8]) -> Result<Vec<PlanImage>, super::wire::Malformed> {
         });
     }
     Ok(plans)
+}
+
+/// `label NUL value`, and what was spent and is set aside under it.
+fn read_counter(name: &[u8], value: &[u8]) -> Result<(Spending, Credits), super::wire::Malformed> {
+    let (mut name, mut r) = (Reader(name), Reader(value));
+    let label = name.text()?;
+    let spending = Spending {
+        label,
+        value: String::from_utf8_lossy(name.0).into_owned(),
+        windows: packed::windows(&mut r)?,
+    };
+    Ok((spending, Credits::from_micro(r.int(7)?)))
 }
 
 fn read_spending(blob: &[u8]) -> Result<Vec<(String, Spending)>, super::wire::Malformed> {

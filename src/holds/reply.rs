@@ -3,7 +3,7 @@
 use super::{
     HoldsError, Malformed, Reader,
     packed::{self, Answer},
-    step,
+    step::{self, Limits},
 };
 
 /// The answer of one operation.
@@ -78,13 +78,17 @@ fn with_more(status: u8, bytes: &[u8]) -> Result<Body, Malformed> {
             let record = before.to_vec();
             return Ok(Body::Renew { record, answer });
         }
-        7 => (answer.plan, answer.passed) = (Some(step::limits(before)?), passed),
+        7 => (answer.plan, answer.passed) = (plan(before)?, passed),
         _ => {
             let mut r = Reader(before);
             answer.kinds = packed::kinds(r.blob()?)?;
-            let plan = r.blob()?;
-            answer.plan = (!plan.is_empty()).then(|| step::limits(plan)).transpose()?;
+            answer.plan = plan(r.blob()?)?;
         }
     }
     Ok(Body::Answer(answer))
+}
+
+/// What is kept of a plan, if anything is.
+fn plan(bytes: &[u8]) -> Result<Option<Limits>, Malformed> {
+    (!bytes.is_empty()).then(|| step::limits(bytes)).transpose()
 }

@@ -8,7 +8,7 @@ use serde::Serialize;
 use tokio_postgres::{Client, IsolationLevel, Row, Transaction};
 
 use super::{
-    Ledger, LedgerError,
+    Ledger, LedgerError, columns,
     connect::{bounded, open},
     value,
 };
@@ -17,6 +17,7 @@ use crate::domain::{
     credits::Credits,
     event::Position,
     hold::HoldState,
+    plan::Spending,
 };
 
 /// An audit reads much at once, and may.
@@ -144,6 +145,10 @@ pub struct AccountState {
     pub grants: BTreeMap<u32, (Credits, Credits)>,
     /// Open holds by id: held, promised, charged, overdrawn, absorbed, released, refunded.
     pub open_holds: BTreeMap<String, [Credits; 7]>,
+    /// What Redis keeps of its plan, and the record of its subscription.
+    pub plan: (Vec<u8>, Vec<u8>),
+    /// What was spent under spend caps.
+    pub spending: Vec<Spending>,
 }
 
 /// A connection that audits.
@@ -302,8 +307,16 @@ impl Auditor {
             }
             open_holds.insert(row.get(0), amounts);
         }
+        let sql = "select plan, record from account_plans where account_id = $1";
+        let plan = tx.query_opt(sql, &[&account]).await?;
+        let plan = plan.map_or_else(Default::default, |row| (row.get(0), row.get(1)));
+        let spending = tx
+            .query_one(include_str!("sql/spending.sql"), &[&account])
+            .await?;
         let terms = terms(&row)?;
         Ok(Some(AccountState {
+            plan,
+            spending: columns::spending(&spending)?,
             sequence: value::unsigned(row.get("sequence"))?,
             terms,
             free: value::credits(row.get("free"))?,

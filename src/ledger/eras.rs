@@ -71,14 +71,13 @@ impl Ledger {
         Ok(row.get(0))
     }
 
-    /// Records where the test clock stands.
+    /// Records where the test clock stands: never earlier than before.
     ///
     /// # Errors
     /// Postgres does not answer.
     pub async fn set_test_clock(&self, now: Micros) -> Result<(), LedgerError> {
-        self.rows("update settings set test_clock_at = $1", &[&now])
-            .await
-            .map(drop)
+        let sql = "update settings set test_clock_at = greatest(test_clock_at, $1)";
+        self.rows(sql, &[&now]).await.map(drop)
     }
 
     /// The era of a partition.

@@ -5,6 +5,7 @@
 
 mod book;
 mod light;
+mod plans;
 mod report;
 mod stores;
 

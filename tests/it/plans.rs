@@ -43,7 +43,7 @@ fn money(text: &str) -> Decimal {
 }
 
 /// A plan of a catalog, as who subscribes to it agrees to it.
-fn terms(name: &str, plan: &str, paid_by: PaidBy) -> Terms {
+pub fn terms(name: &str, plan: &str, paid_by: PaidBy) -> Terms {
     let catalog = product(name);
     let offered = &catalog.plans[plan];
     let Set::To(allowance) = offered.allowance else {

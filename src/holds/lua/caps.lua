@@ -25,7 +25,7 @@ local function counter(A, label, value)
   if not c then
     local raw = not A.fresh and call('HGET', A.key, 'u:' .. name)
     c = raw and { take(SPENT, raw) } or { 0, 0, 0, 0, 0, 0, 0 }
-    c.label, c.value, c.known = label, value, raw and name ~= '\0'
+    c.label, c.value, c.known, c.month = label, value, raw and name ~= '\0', c[5]
     A.counters[name] = c
   end
   return c
@@ -61,9 +61,9 @@ end
 
 -- Once a month values are forgotten under which nothing is spent any more.
 local function whole_by_now(A)
-  local whole = counter(A, '', '')
-  local month = whole[5]
-  if by_now(A, whole)[5] == month or month == 0 then return whole end
+  local whole = by_now(A, counter(A, '', ''))
+  if whole.month == whole[5] then return whole end
+  whole.month = whole[5]
   read_all(A)
   local left, old = 0, {}
   for name, c in pairs(A.counters) do
@@ -114,6 +114,10 @@ function caps.hold(A) return A.packed_plan ~= '' and has(A.packed_plan:byte(12),
 
 -- What a hold was charged counts at the instant that it is, and what it sets aside as long as it does.
 function caps.count(A, h)
+  if A.bare_caps then
+    keep_bare(A, A.bare_caps)
+    A.bare_caps = nil
+  end
   if not caps.hold(A) then return end
   local x, y = h.charged + h.overdrawn - h.refunded - h.seen, set_aside_by(h) - h.aside
   h.seen, h.aside = h.seen + x, h.aside + y
@@ -134,7 +138,7 @@ function caps.recount(A)
   end
   for _, h in pairs(A.holds) do
     if h then
-      h.seen, h.aside = h.charged + h.overdrawn - h.refunded, set_aside_by(h)
+      h.aside = set_aside_by(h)
       if h.aside > 0 then add_under_labels(A, h, 0, h.aside) end
     end
   end
@@ -149,16 +153,29 @@ function caps.load(A, raw, at)
     label, value, at = take('>ss', raw, at)
     local c = { take('>i7i7i7i7i7i7', raw, at) }
     at, c[HELD], c.label, c.value, c.known, c.changed = c[HELD], 0, label, value, label ~= '', true
-    if label == '' then c[HELD] = count - 1 end
+    if label == '' then c[HELD], c.month = count - 1, c[5] end
     A.counters[label .. '\0' .. value] = c
   end
   if caps.hold(A) then caps.recount(A) end
 end
 
+-- What is not counted yet is added up: the caps of the catalog begin to hold with the first hold that passes them.
+local function set_aside_under(A, label, value)
+  for _, cap in ipairs(A.plan and A.plan.caps or {}) do
+    if cap.label == label then return counter(A, label, value)[HELD] end
+  end
+  read_all(A)
+  local held = 0
+  for _, h in pairs(A.holds) do
+    if h and labels_of(h.sent)[label] == value then held = held + set_aside_by(h) end
+  end
+  return held
+end
+
 -- The reason against `amount` more, and the cap that it would pass; what open holds have set aside counts as spent: it may be.
-function caps.against(A, amount, sent)
+function caps.against(A, list, amount, sent)
   local labels
-  for _, cap in ipairs(plan_of(A).caps) do
+  for _, cap in ipairs(list) do
     local value, held = '', A.held + A.promised
     if cap.label ~= '' then
       labels = labels or labels_of(sent)
@@ -166,9 +183,9 @@ function caps.against(A, amount, sent)
     end
     local c = value and by_now(A, counter(A, cap.label, value))
     if c and cap.label ~= '' then
-      held = c[HELD]
+      held = set_aside_under(A, cap.label, value)
       local whole = not c.known and by_now(A, counter(A, '', ''))
-      if whole and whole[HELD] >= MAX_VALUES then
+      if whole and whole[HELD] >= MAX_VALUES and whole.month == whole[5] then
         return string.char(CAPACITY_LIMIT), pack('>ssBi7i7i7', cap.label, value, 0, MAX_VALUES, whole[HELD], 0)
       end
     end

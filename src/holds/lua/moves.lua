@@ -54,11 +54,11 @@ local function emit(E, outcome, facts, more)
   events[at + 2], events[at + 3], events[at + 4], events[at + 5] = head, outcome, facts, more
 end
 
-local plan_of -- in plan.lua
+local plan_of, keep_bare -- in plan.lua
 local caps = {} -- in caps.lua
 
 local function emit_hold(E, h, op_id, outcome, more)
-  if E.A.packed_plan ~= '' then caps.count(E.A, h) end
+  if E.A.packed_plan ~= '' or E.A.bare_caps then caps.count(E.A, h) end
   h.packed, h.dirty = nil, true
   local packed = pack_hold(h)
   emit(E, outcome, pack('>I2c0s', #packed, packed, op_id), more)

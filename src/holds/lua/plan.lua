@@ -88,12 +88,11 @@ local function keep(A, packed, record)
   local old = plan_of(A)
   A.packed_plan = packed .. pack_levels(old and old.levels or {})
   A.packed_record, A.plan_changed, A.plan = record, true, nil
-  local labels = plan_of(A).caps.labels
-  if labels ~= '' and labels ~= (old and old.caps.labels) then caps.recount(A) end
+  if plan_of(A).caps.labels ~= (old and old.caps.labels or '') then caps.recount(A) end
 end
 
--- Without a subscription: the caps are those of the catalog, as it was at the latest reserve.
-local function keep_bare(A, packed_caps)
+-- Without a subscription: the caps are those of the catalog, as it was at the latest reserve that passed them.
+function keep_bare(A, packed_caps)
   local old = plan_of(A)
   local flags = packed_caps ~= '\0' and CAPPED or 0
   local head = pack(PLAN, old and old.revision or 0, old and old.due or NEVER, flags, 0, 0) .. '\0\0\0'
@@ -259,17 +258,13 @@ function beyond_plan(A, need, amount, sent)
     levels, at = read_numbers(need, at)
     packed_caps = sub(need, at)
   end
-  if not active and packed_caps ~= (plan and plan.caps.packed or '\0') then
-    keep_bare(A, packed_caps)
-    plan = A.plan
-  end
+  A.bare_caps = not active and packed_caps ~= (plan and plan.caps.packed or '\0') and packed_caps
   for name, bare_most in pairs(levels) do
     local most = most_of(plan, name, bare_most)
     if most and (plan and plan.levels[name] or 0) >= most then full = string.char(CAPACITY_LIMIT) end
   end
-  local capped = ''
-  A.passed = ''
-  if plan then capped, A.passed = caps.against(A, amount, sent) end
+  local capped
+  capped, A.passed = caps.against(A, A.bare_caps and read_caps(A.bare_caps, 1) or plan and plan.caps or {}, amount, sent)
   local by_default = not has(sent:byte(15), ALLOW)
   if not active then return bare, full .. capped, slots, by_default and rejects == 1 end
   return features_and_sizes(plan, features, duration, resolutions), full .. capped, plan.slots, by_default and plan.rejects

@@ -32,7 +32,7 @@ end
 -- With what the program reads of the account's plan before it, if it has one, and the cap that would be passed.
 local function refuse_limits(A, reasons, amount, slots)
   local refused = answer(A, REFUSED, false, reasons, amount, slots, '', '', '')
-  if A.packed_plan == '' then return refused end
+  if A.packed_plan == '' and not A.passed then return refused end
   return pack('>BI2c0I2c0', BEYOND_PLAN, #A.packed_plan, A.packed_plan, #A.passed, A.passed) .. refused
 end
 

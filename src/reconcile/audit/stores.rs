@@ -2,7 +2,7 @@
 
 use std::{cmp::Ordering, collections::BTreeMap, time::Duration};
 
-use super::{AuditError, Report};
+use super::{AuditError, Report, plans};
 use crate::{
     domain::{
         credits::Credits,
@@ -180,6 +180,7 @@ fn differences(account: &str, redis: &Snapshot, ledger: &AccountState) -> Vec<Di
             .or_default()
             .1 = amounts(&HOLD_AMOUNTS, &of_hold(hold));
     }
+    plans::compare(redis, ledger, &mut rows);
     let mut found = Vec::new();
     for (row, (expected, is)) in rows {
         let columns: std::collections::BTreeSet<_> =
@@ -208,7 +209,7 @@ fn differences(account: &str, redis: &Snapshot, ledger: &AccountState) -> Vec<Di
 }
 
 /// Values of a row by column.
-type Values = BTreeMap<&'static str, String>;
+pub(super) type Values = BTreeMap<&'static str, String>;
 
 const HOLD_AMOUNTS: [&str; 7] = [
     "held",

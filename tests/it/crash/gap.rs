@@ -1,8 +1,15 @@
 //! Entries are gone from the middle of a stream: what stands behind them is done again, exactly once, wherever the recovery dies.
 
+use std::collections::BTreeMap;
+
+use holdbook::{
+    holds::operation::LevelChange,
+    plans::{Command, Order, PaidBy, Terms, Wanted},
+};
 use tokio_postgres::{Client, NoTls};
 
 use super::*;
+use crate::plans::terms;
 
 /// A service's rooms with a direct way into both stores.
 struct Holed {
@@ -188,6 +195,118 @@ async fn what_stands_behind_a_gap_is_replayed_and_reported() {
         .await
         .expect("both stores answer");
     holed.made_good(free).await;
+}
+
+/// What a call about the subscription wants.
+fn order(call_id: &str, wanted: Wanted) -> Verb {
+    let order = Order {
+        subscription_id: "sub".into(),
+        call_id: call_id.into(),
+        sent: BTreeMap::new(),
+        wanted,
+        at: None,
+    };
+    let order = serde_json::to_string(&order).expect("JSON");
+    Verb::Subscription { order }
+}
+
+/// A plan of which each user may spend 10 in a month.
+fn capped(plan: &str) -> Box<Terms> {
+    let mut terms = terms("studio", plan, PaidBy::Cycle);
+    terms.gives.label_caps = BTreeMap::from([("user".into(), [None, None, Some(credits("10"))])]);
+    Box::new(terms)
+}
+
+fn reserve_for_ada(hold_id: &str, amount: &str) -> Verb {
+    match Rooms::reserve_of(hold_id) {
+        Verb::Reserve {
+            hold_id,
+            request,
+            ttl,
+            validate_only,
+            in_force,
+        } => Verb::Reserve {
+            hold_id,
+            request: HoldRequest {
+                amount: credits(amount),
+                labels: vec![("user".into(), "ada".into())],
+                ..request
+            },
+            ttl,
+            validate_only,
+            in_force,
+        },
+        other => other,
+    }
+}
+
+/// A subscription, its payment, another plan, a level and what a user spent: all that is behind the gap is there again, once.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_subscription_behind_a_gap_is_made_once() {
+    let mut holed = Holed::open().await;
+    let rooms = &holed.rooms;
+    rooms.fund().await;
+    rooms.whole().await;
+    let gap = rooms.holds.head(0).await.expect("Redis answers").n + 1;
+    rooms.reserve("lost").await.expect("a hold");
+    let subscribed = Wanted::Subscribe {
+        terms: capped("plus"),
+        trial: false,
+    };
+    rooms.run(order("", subscribed)).await.expect("a plan");
+    let paid = Wanted::Command(Box::new(Command::Payment { cycle: 1 }));
+    rooms.run(order("paid", paid)).await.expect("paid");
+    let changed = Wanted::Command(Box::new(Command::ChangePlan(*capped("max"))));
+    rooms.run(order("more", changed)).await.expect("changed");
+    let level = Verb::Level {
+        level_id: "trained".into(),
+        capacity: "custom_models".into(),
+        change: LevelChange::By(2_000_000),
+        most: None,
+        unknown: false,
+    };
+    rooms.run(level).await.expect("a level");
+    rooms
+        .run(reserve_for_ada("done", "2"))
+        .await
+        .expect("2 of 10");
+    rooms.commit("done").await.expect("1.5 of 10");
+    rooms
+        .run(reserve_for_ada("open", "3"))
+        .await
+        .expect("4.5 of 10");
+    // It sets 2 aside, and is no more.
+    let before = rooms.run(Verb::Balance).await.expect("an answer");
+    holed.delete(gap).await;
+    assert_eq!(holed.try_recover().await.expect("both"), Look::Recovered);
+    let rooms = &holed.rooms;
+    rooms.whole().await;
+    let after = rooms.run(Verb::Balance).await.expect("an answer");
+    let free = before.balance.free + credits("2");
+    assert_eq!(
+        (after.balance.free, after.balance.held),
+        (free, credits("3"))
+    );
+    assert_eq!(after.plan, before.plan);
+    let granted = "select count(*) filter (where grant_id like '~plan:%'), count(distinct grant_id), count(*) from grants";
+    let [of_plan, distinct, all] = holed.ask(granted).await;
+    assert_eq!((distinct, all), (of_plan + 1, of_plan + 1));
+    assert!(of_plan > 0);
+    let kept = "select (select count(*) from subscriptions where plan = 'max'), (select count(*) from subscriptions),
+        (select count(*) from levels where level = 2), (select count(*) from spending where value = 'ada' and in_month = 1.5)";
+    assert_eq!(holed.ask(kept).await, [1, 1, 1, 1]);
+    let bills = "select count(*), count(distinct number) from bills";
+    let [bills, numbers] = holed.ask(bills).await;
+    assert!(
+        bills == numbers && bills >= 2,
+        "{bills} bills, {numbers} numbers"
+    );
+    let rooms = &holed.rooms;
+    let beyond = rooms.run(reserve_for_ada("beyond", "5.500001")).await;
+    assert_eq!(beyond.expect("an answer").reasons, [5], "SPEND_CAP");
+    let within = rooms.run(reserve_for_ada("within", "5.5")).await;
+    assert!(within.expect("an answer").reasons.is_empty());
+    rooms.whole().await;
 }
 
 /// More than one reading holds.
