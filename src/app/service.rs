@@ -222,7 +222,6 @@ impl Service {
             memory: memory.clone(),
             ledger: ledger.clone(),
             catalogs: catalogs.clone(),
-            holds: holds.clone(),
             waits: waits.clone(),
             ledger_wait: config.ledger_wait,
             bounds,

@@ -19,6 +19,7 @@ pub mod operation;
 pub mod packed;
 mod program;
 mod reply;
+mod snapshot;
 pub mod step;
 mod wire;
 
@@ -31,8 +32,9 @@ pub use era::Era;
 pub use executor::Limits;
 pub use idle::Idle;
 pub use keys::partition_of;
-pub use log::{Head, Snapshot};
+pub use log::Head;
 pub use reply::{Body, Reply};
+pub use snapshot::Snapshot;
 pub use wire::{Malformed, Reader, Writer};
 
 use self::{connection::Connection, executor::Executor, keys::Keys, operation::Operation};

@@ -8,6 +8,7 @@
 //! In reading order: `migrate`, `connect`, `bootstrap`, then the writing side (`batch`, `rows`, `writer`), then the reading
 //! side (`list`, `lookup`, `notifications`, `quarantine`, `recoveries`, `audit`). `catalogs` is beside all that: versions of prices.
 
+mod account_state;
 mod audit;
 mod batch;
 mod bootstrap;
@@ -33,7 +34,8 @@ mod to_replay;
 mod value;
 mod writer;
 
-pub use audit::{AccountState, Auditor, Difference, EventPage, StoredEvent, StoredTransfer};
+pub use account_state::AccountState;
+pub use audit::{Auditor, Difference, EventPage, StoredEvent, StoredTransfer};
 pub use batch::GrantStatus;
 pub use bootstrap::PartitionRow;
 pub use catalogs::{CatalogHead, NewCatalog, NewestCatalog};

@@ -333,13 +333,7 @@ pub(super) async fn write_spending(
     entries: &[Entry],
 ) -> Result<(), WriteError> {
     let all = entries.iter().flat_map(|entry| &entry.spending);
-    let latest: BTreeMap<_, _> = all
-        .map(|(account, it)| {
-            let key = (account.as_str(), it.label.as_str(), it.value.as_str());
-            (key, it.windows)
-        })
-        .collect();
-    let columns = columns::Spendings::of(&latest)?;
+    let columns = columns::Spendings::of(all)?;
     columns.execute(tx, &statements.upsert_spending).await?;
     Ok(())
 }

@@ -13,7 +13,7 @@ use super::{
     second_copy::{Kept, SecondCopy, acknowledged},
 };
 use crate::{
-    domain::grant::GrantKind,
+    domain::{account::Micros, grant::GrantKind},
     holds::{
         Body, Holds, HoldsError, Reply,
         load::{self, Stored},
@@ -204,6 +204,24 @@ impl Memory {
         Err(MemoryError::Ledger(
             "the account moved faster than it could be loaded".into(),
         ))
+    }
+
+    /// The instant by which the first partition goes; all have the same clock.
+    ///
+    /// # Errors
+    /// Redis did not answer, or was emptied and is not recovered in time.
+    pub async fn now(&self) -> Result<Micros, MemoryError> {
+        let era = self.holds.era(0);
+        match self.holds.now(0).await {
+            Err(HoldsError::Fenced(why)) => {
+                self.holds.suspect(0);
+                if !self.holds.era_after(0, &era, self.patience).await {
+                    return Err(HoldsError::Fenced(why).into());
+                }
+                Ok(self.holds.now(0).await?)
+            }
+            now => Ok(now?),
+        }
     }
 
     /// That something is not found, or that a hold is not as a call needs it, is no last word while another process may still replay what it

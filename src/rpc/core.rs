@@ -19,7 +19,7 @@ use crate::{
     catalogs::Catalogs,
     domain::{account::Micros, event::Move},
     holds::{
-        Body, Holds, Reply,
+        Body, Reply,
         operation::{Caller, Operation, Verb},
         packed::Answer,
     },
@@ -55,8 +55,6 @@ pub struct Core {
     pub clock_seen: AtomicI64,
     /// What any new hold needs of a plan, by the number of the version of the catalog that says so.
     pub any_hold: RwLock<Option<(u64, Option<Arc<Need>>)>>,
-    /// For the clock.
-    pub holds: Holds,
     /// How far the ledger is.
     pub waits: LedgerWait,
     /// The most that an answer waits for the ledger.

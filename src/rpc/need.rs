@@ -231,8 +231,8 @@ impl Core {
         if self.catalogs.newest() == 0 {
             return Ok(None);
         }
-        let now = self.holds.now(0).await;
-        let now = now.map_err(|error| status::failed(&error.into()))?;
+        let now = self.memory.now().await;
+        let now = now.map_err(|error| status::failed(&error))?;
         let version = self.catalog_at(now).await?;
         Ok(version.map(|version| (version, now)))
     }

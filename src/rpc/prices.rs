@@ -107,8 +107,8 @@ impl PricingService for Pricing {
 impl Pricing {
     /// By the clock of holds and grants; each partition has the same.
     async fn now(&self) -> Result<Micros, Status> {
-        let now = self.0.holds.now(0).await;
-        now.map_err(|error| status::failed(&error.into()))
+        let now = self.0.memory.now().await;
+        now.map_err(|error| status::failed(&error))
     }
 
     async fn version(&self, number: u64) -> Result<Version, Status> {

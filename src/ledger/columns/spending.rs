@@ -13,7 +13,7 @@ use super::{
     },
     execute,
 };
-use crate::domain::{account::Micros, credits::Credits, plan::Spending};
+use crate::domain::{credits::Credits, plan::Spending};
 
 #[derive(Default)]
 pub(in crate::ledger) struct Spendings<'a> {
@@ -25,16 +25,16 @@ pub(in crate::ledger) struct Spendings<'a> {
 }
 
 impl<'a> Spendings<'a> {
-    /// By account, label and value.
-    pub fn of(
-        all: &BTreeMap<(&'a str, &'a str, &'a str), [(Micros, Credits); 3]>,
-    ) -> Result<Self, DataError> {
+    /// The latest of each account, label and value counts.
+    pub fn of(all: impl Iterator<Item = &'a (String, Spending)>) -> Result<Self, DataError> {
+        let keyed = all.map(|(account, it)| ((account, &it.label, &it.value), it));
+        let latest: BTreeMap<_, _> = keyed.collect();
         let mut columns = Self::default();
-        for ((account, label, value), windows) in all {
+        for ((account, label, value), it) in latest {
             columns.account.push(account);
             columns.label.push(label);
             columns.value.push(value);
-            for (at, (since, amount)) in windows.iter().enumerate() {
+            for (at, (since, amount)) in it.windows.iter().enumerate() {
                 columns.since[at].push(value::instant(*since)?);
                 columns.amount[at].push(amount.to_decimal());
             }

@@ -327,7 +327,6 @@ impl Run {
             },
             usage: by_usage.then(|| proto::Usage {
                 items: super::shop::usage(&format!("job {}", show(amount))),
-                ..Default::default()
             }),
             ttl: Some(prost_types::Duration {
                 seconds: ttl,
