@@ -1,6 +1,6 @@
 //! A client: it calls one process, and sends what has no certain outcome to the other, until it has.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use holdbook::proto::{
     ChangeLevelRequest, ChangePlanRequest, ChargeRequest, CommitRequest, Durability,
@@ -332,6 +332,7 @@ async fn send(channel: Channel, deed: &Deed) -> Result<Durability, Status> {
         Verb::Reserve => {
             let request = ReserveRequest {
                 account_id,
+                labels: labels(&hold_id),
                 hold_id,
                 amount: if deed.by_usage { String::new() } else { amount },
                 usage,
@@ -362,10 +363,10 @@ async fn send(channel: Channel, deed: &Deed) -> Result<Durability, Status> {
         Verb::Charge => {
             let request = ChargeRequest {
                 account_id,
+                labels: labels(&hold_id),
                 hold_id,
                 amount,
                 durability,
-                ..Default::default()
             };
             metering.charge(request).await?.get_ref().durability()
         }
@@ -381,4 +382,15 @@ async fn send(channel: Channel, deed: &Deed) -> Result<Durability, Status> {
         }
     };
     Ok(reached)
+}
+
+/// The same for the same hold.
+fn labels(hold_id: &str) -> HashMap<String, String> {
+    let sum: usize = hold_id.bytes().map(usize::from).sum();
+    let label = |name: &str, values: [&str; 3]| (name.to_owned(), values[sum % 3].to_owned());
+    let labels = [
+        label("user", ["ada", "bob", "cy"]),
+        label("project", ["film", "film", "advert"]),
+    ];
+    labels.into_iter().take(sum % 4).collect()
 }

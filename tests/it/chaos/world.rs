@@ -23,14 +23,16 @@ use tonic::{Code, Request, Status, transport::Channel};
 
 use super::{client::Doors, dials::Dials, process::Process, proxy::Proxy, server};
 
-/// Of every account, with one of two plans that differ by their names.
+/// Of every account, with one of two plans: what they cap is out of reach, so that spending is counted and nothing is refused.
 pub const SUBSCRIPTION: &str = "sub";
 pub const PLANS: [&str; 2] = ["even", "odd"];
 /// Levels that grow by one at a time.
 pub const LEVEL: &str = "files";
 const CATALOG: &str = "meters: {job: {unit: second, price: 1}}
 capacities: {files: file}
-plans: {even: {allowance: 0}, odd: {allowance: 0}}
+plans:
+  even: {allowance: 0, spend_caps: {month: 1000000000, per_label: {user: {day: 1000000000}}}}
+  odd: {allowance: 0, spend_caps: {per_label: {project: {hour: 1000000000}, user: {month: 1000000000}}}}
 ";
 
 const PARTITIONS: u32 = 2;
