@@ -57,6 +57,12 @@ const DRAIN_PAUSE: Duration = Duration::from_millis(50);
 /// How long one look waits for the ledger.
 const DRAIN_LOOK: Duration = Duration::from_secs(2);
 
+/// Bytes of one call or stream that wait to be read.
+const STREAM_WINDOW: u32 = 64 * 1024;
+/// The transport gives a connection half of this for what small messages that wait cost it, 256 bytes each, and cuts it beyond. So a client
+/// that fills the windows of 20 streams with the smallest operations is held up, not cut.
+const CONNECTION_WINDOW: u32 = 16 * 1024 * 1024;
+
 /// A running service.
 pub struct Service {
     address: SocketAddr,
@@ -230,9 +236,12 @@ impl Service {
         let extras = Extras {
             test_clock: config.test_clock.then(|| (holds.clone(), ledger.clone())),
             bench: config.bench,
+            closing: closing.subscribe(),
         };
         let (routes, health) = rpc::routes(Arc::new(core), extras).await?;
         let server = tonic::transport::Server::builder()
+            .initial_stream_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW)
             .layer(Measure(instruments))
             .add_routes(routes)
             .serve_with_incoming_shutdown(

@@ -15,6 +15,7 @@ pub mod replay;
 pub mod scenario;
 pub mod server;
 mod show;
+pub mod stream;
 mod subscription;
 mod totals;
 mod values;

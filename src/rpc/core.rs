@@ -131,13 +131,16 @@ pub fn caller<T>(request: &Request<T>) -> Result<Caller, Status> {
             "must be at most 64 printable ASCII characters without spaces",
         ));
     }
-    // An unsampled call adds no bytes to its event.
-    let traceparent =
-        Some(text("traceparent")).filter(|header| header.len() == 55 && header.ends_with("01"));
     Ok(Caller {
         actor: actor.to_owned(),
-        traceparent: traceparent.unwrap_or_default().to_owned(),
+        traceparent: trace_of(text("traceparent")).to_owned(),
     })
+}
+
+/// A sampled trace; one that is not adds no bytes to its event.
+pub fn trace_of(traceparent: &str) -> &str {
+    let sampled = traceparent.len() == 55 && traceparent.ends_with("01");
+    if sampled { traceparent } else { "" }
 }
 
 impl Core {

@@ -39,7 +39,7 @@ pub struct Measured<S> {
 }
 
 /// Methods by their paths: a closed list, so that no caller can make new time series.
-const METHODS: [&str; 23] = [
+const METHODS: [&str; 35] = [
     "holdbook.v1.MeteringService/Reserve",
     "holdbook.v1.MeteringService/Extend",
     "holdbook.v1.MeteringService/Commit",
@@ -48,18 +48,30 @@ const METHODS: [&str; 23] = [
     "holdbook.v1.MeteringService/Refund",
     "holdbook.v1.MeteringService/GetHold",
     "holdbook.v1.MeteringService/ListHolds",
+    "holdbook.v1.MeteringService/Meter",
     "holdbook.v1.AccountService/CreateAccount",
     "holdbook.v1.AccountService/GetAccount",
     "holdbook.v1.AccountService/UpdateAccount",
     "holdbook.v1.AccountService/CloseAccount",
     "holdbook.v1.AccountService/GetBalance",
     "holdbook.v1.AccountService/ListTransfers",
+    "holdbook.v1.AccountService/ChangeLevel",
     "holdbook.v1.GrantService/GrantCredits",
     "holdbook.v1.GrantService/ListGrants",
     "holdbook.v1.GrantService/RevokeGrant",
+    "holdbook.v1.GrantService/PurchaseCredits",
     "holdbook.v1.PricingService/Quote",
     "holdbook.v1.PricingService/GetCatalog",
     "holdbook.v1.PricingService/ApplyCatalog",
+    "holdbook.v1.SubscriptionService/Subscribe",
+    "holdbook.v1.SubscriptionService/GetSubscription",
+    "holdbook.v1.SubscriptionService/ChangePlan",
+    "holdbook.v1.SubscriptionService/CancelScheduledChange",
+    "holdbook.v1.SubscriptionService/Cancel",
+    "holdbook.v1.SubscriptionService/Resume",
+    "holdbook.v1.SubscriptionService/RecordPayment",
+    "holdbook.v1.SubscriptionService/RefundSubscription",
+    "holdbook.v1.SubscriptionService/ListBills",
     "holdbook.v1.TestClockService/Now",
     "holdbook.v1.TestClockService/Advance",
     "holdbook.v1.BenchService/Noop",
@@ -96,8 +108,13 @@ fn method(path: &str) -> &'static str {
 /// Unary answers that failed carry their status in the headers.
 fn status(headers: &HeaderMap) -> &'static str {
     headers.get("grpc-status").map_or("OK", |value| {
-        STATUSES[Code::from_bytes(value.as_bytes()) as usize]
+        status_name(Code::from_bytes(value.as_bytes()))
     })
+}
+
+/// As the semantic conventions spell it.
+pub fn status_name(code: Code) -> &'static str {
+    STATUSES[code as usize]
 }
 
 impl<S, B> Service<Request<B>> for Measured<S>
@@ -124,5 +141,32 @@ where
             instruments.call(method, status, started.elapsed());
             answer
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use prost::Message;
+    use prost_types::FileDescriptorSet;
+
+    use super::*;
+    use crate::proto::DESCRIPTORS;
+
+    #[test]
+    fn every_method_has_its_name() {
+        let set = FileDescriptorSet::decode(DESCRIPTORS).expect("descriptors");
+        let mut served = Vec::new();
+        for file in &set.file {
+            for service in &file.service {
+                let methods = service.method.iter().map(|method| method.name());
+                served.extend(
+                    methods.map(|name| format!("{}.{}/{name}", file.package(), service.name())),
+                );
+            }
+        }
+        served.sort_unstable();
+        let mut known = METHODS.to_vec();
+        known.sort_unstable();
+        assert_eq!(known, served);
     }
 }

@@ -1,11 +1,11 @@
-//! `MeteringService`: each call is checked, run as one operation, and answered.
+//! What `MeteringService` does: each request is checked, run as one operation, and answered.
 
 use std::sync::Arc;
 
-use tonic::{Request, Response, Status};
+use tonic::Status;
 
 use super::{
-    core::{Core, Done, caller},
+    core::{Core, Done},
     fields::{Fields, next_page_token},
     reused, status,
     usage::{Sent, Sum},
@@ -17,25 +17,23 @@ use crate::{
         event::MoveKind,
         hold::{HoldRequest, HoldState, Method, Overage},
     },
-    holds::operation::Verb,
+    holds::operation::{Caller, Verb},
     ledger::HoldFilter,
-    proto::{self, Durability, ErrorReason, metering_service_server::MeteringService},
+    proto::{self, Durability, ErrorReason},
 };
 
 /// The shortest ttl: a millisecond.
 const TTL_MIN: i64 = 1000;
 
-/// The service.
+/// What the service does, whether one call asks for it or a stream.
 pub struct Metering(pub Arc<Core>);
 
-#[tonic::async_trait]
-impl MeteringService for Metering {
-    async fn reserve(
+impl Metering {
+    pub async fn reserve(
         &self,
-        request: Request<proto::ReserveRequest>,
-    ) -> Result<Response<proto::ReserveResponse>, Status> {
-        let caller = caller(&request)?;
-        let r = request.into_inner();
+        caller: Caller,
+        r: proto::ReserveRequest,
+    ) -> Result<proto::ReserveResponse, Status> {
         let mut fields = Fields::default();
         fields.account_id(&r.account_id);
         fields.id("hold_id", &r.hold_id);
@@ -76,22 +74,21 @@ impl MeteringService for Metering {
         if !done.answer.replayed && !r.validate_only {
             self.0.instruments.holds_open_changed(1);
         }
-        Ok(Response::new(proto::ReserveResponse {
+        Ok(proto::ReserveResponse {
             hold: self.0.hold(&r.account_id, &r.hold_id, &done),
             pinned: view::by_grant(done.moves(), &[MoveKind::Pin], &names),
             promised: view::credits(done.numbers().0),
             balance: view::balance(&done.answer),
             replayed: done.answer.replayed,
             durability: self.0.reach(&done, durability).await,
-        }))
+        })
     }
 
-    async fn extend(
+    pub async fn extend(
         &self,
-        request: Request<proto::ExtendRequest>,
-    ) -> Result<Response<proto::ExtendResponse>, Status> {
-        let caller = caller(&request)?;
-        let r = request.into_inner();
+        caller: Caller,
+        r: proto::ExtendRequest,
+    ) -> Result<proto::ExtendResponse, Status> {
         let mut fields = Fields::default();
         fields.account_id(&r.account_id);
         fields.id("hold_id", &r.hold_id);
@@ -123,7 +120,7 @@ impl MeteringService for Metering {
         }
         let done = reused::extension(done, ttl, amount)?.or_refusal()?;
         let names = self.0.names(&r.account_id, &done).await?;
-        Ok(Response::new(proto::ExtendResponse {
+        Ok(proto::ExtendResponse {
             hold: self.0.hold(&r.account_id, &r.hold_id, &done),
             pinned: view::by_grant(done.moves(), &[MoveKind::Pin], &names),
             promised: view::credits(done.numbers().1),
@@ -131,15 +128,14 @@ impl MeteringService for Metering {
             balance: view::balance(&done.answer),
             replayed: done.answer.replayed,
             durability: self.0.reach(&done, durability).await,
-        }))
+        })
     }
 
-    async fn commit(
+    pub async fn commit(
         &self,
-        request: Request<proto::CommitRequest>,
-    ) -> Result<Response<proto::CommitResponse>, Status> {
-        let caller = caller(&request)?;
-        let r = request.into_inner();
+        caller: Caller,
+        r: proto::CommitRequest,
+    ) -> Result<proto::CommitResponse, Status> {
         let mut fields = Fields::default();
         fields.account_id(&r.account_id);
         fields.id("hold_id", &r.hold_id);
@@ -180,7 +176,7 @@ impl MeteringService for Metering {
                 .is_some_and(|hold| hold.state == HoldState::Committed);
             self.0.instruments.holds_open_changed(-i64::from(ended));
         }
-        Ok(Response::new(proto::CommitResponse {
+        Ok(proto::CommitResponse {
             hold: self.0.hold(&r.account_id, &r.hold_id, &done),
             charged: charged.to_string(),
             charged_by_grant: view::by_grant(moves, &BURNED, &names),
@@ -191,15 +187,14 @@ impl MeteringService for Metering {
             balance: view::balance(&done.answer),
             replayed: done.answer.replayed,
             durability: self.0.reach(&done, durability).await,
-        }))
+        })
     }
 
-    async fn release(
+    pub async fn release(
         &self,
-        request: Request<proto::ReleaseRequest>,
-    ) -> Result<Response<proto::ReleaseResponse>, Status> {
-        let caller = caller(&request)?;
-        let r = request.into_inner();
+        caller: Caller,
+        r: proto::ReleaseRequest,
+    ) -> Result<proto::ReleaseResponse, Status> {
         let mut fields = Fields::default();
         fields.account_id(&r.account_id);
         fields.id("hold_id", &r.hold_id);
@@ -221,21 +216,20 @@ impl MeteringService for Metering {
         if released && !done.answer.replayed {
             self.0.instruments.holds_open_changed(-1);
         }
-        Ok(Response::new(proto::ReleaseResponse {
+        Ok(proto::ReleaseResponse {
             hold: self.0.hold(&r.account_id, &r.hold_id, &done),
             released: view::sum(done.moves(), &RETURNED).to_string(),
             balance: view::balance(&done.answer),
             replayed: done.answer.replayed,
             durability: self.0.reach(&done, durability).await,
-        }))
+        })
     }
 
-    async fn charge(
+    pub async fn charge(
         &self,
-        request: Request<proto::ChargeRequest>,
-    ) -> Result<Response<proto::ChargeResponse>, Status> {
-        let caller = caller(&request)?;
-        let r = request.into_inner();
+        caller: Caller,
+        r: proto::ChargeRequest,
+    ) -> Result<proto::ChargeResponse, Status> {
         let mut fields = Fields::default();
         fields.account_id(&r.account_id);
         fields.id("hold_id", &r.hold_id);
@@ -259,7 +253,7 @@ impl MeteringService for Metering {
         let done = self.0.ask_for((&r.account_id, caller), &sent, verb).await?;
         let done = reused::hold(done, &made)?.or_refusal()?;
         let names = self.0.names(&r.account_id, &done).await?;
-        Ok(Response::new(proto::ChargeResponse {
+        Ok(proto::ChargeResponse {
             hold: self.0.hold(&r.account_id, &r.hold_id, &done),
             charged: view::sum(done.moves(), &BURNED).to_string(),
             charged_by_grant: view::by_grant(done.moves(), &BURNED, &names),
@@ -267,15 +261,14 @@ impl MeteringService for Metering {
             balance: view::balance(&done.answer),
             replayed: done.answer.replayed,
             durability: self.0.reach(&done, durability).await,
-        }))
+        })
     }
 
-    async fn refund(
+    pub async fn refund(
         &self,
-        request: Request<proto::RefundRequest>,
-    ) -> Result<Response<proto::RefundResponse>, Status> {
-        let caller = caller(&request)?;
-        let r = request.into_inner();
+        caller: Caller,
+        r: proto::RefundRequest,
+    ) -> Result<proto::RefundResponse, Status> {
         let mut fields = Fields::default();
         fields.account_id(&r.account_id);
         fields.id("hold_id", &r.hold_id);
@@ -296,22 +289,21 @@ impl MeteringService for Metering {
             .iter()
             .filter(|m| m.kind == MoveKind::Refund && m.grant_no == 0);
         let to_debt: Credits = to_debt.map(|moved| moved.amount).sum();
-        Ok(Response::new(proto::RefundResponse {
+        Ok(proto::RefundResponse {
             hold: self.0.hold(&r.account_id, &r.hold_id, &done),
             debt_reduced: to_debt.to_string(),
             refunded_to: view::by_grant(done.moves(), &[MoveKind::Refund], &names),
             balance: view::balance(&done.answer),
             replayed: done.answer.replayed,
             durability: self.0.reach(&done, durability).await,
-        }))
+        })
     }
 
-    async fn get_hold(
+    pub async fn get_hold(
         &self,
-        request: Request<proto::GetHoldRequest>,
-    ) -> Result<Response<proto::GetHoldResponse>, Status> {
-        let caller = caller(&request)?;
-        let r = request.into_inner();
+        caller: Caller,
+        r: proto::GetHoldRequest,
+    ) -> Result<proto::GetHoldResponse, Status> {
         let mut fields = Fields::default();
         fields.account_id(&r.account_id);
         fields.id("hold_id", &r.hold_id);
@@ -329,19 +321,18 @@ impl MeteringService for Metering {
         let pinned = pins
             .map(|pin| view::grant_amount(pin.grant_no, pin.amount, &names))
             .collect();
-        Ok(Response::new(proto::GetHoldResponse {
+        Ok(proto::GetHoldResponse {
             hold: self.0.hold(&r.account_id, &r.hold_id, &done),
             pinned,
             balance: view::balance(&done.answer),
-        }))
+        })
     }
 
-    async fn list_holds(
+    pub async fn list_holds(
         &self,
-        request: Request<proto::ListHoldsRequest>,
-    ) -> Result<Response<proto::ListHoldsResponse>, Status> {
-        let caller = caller(&request)?;
-        let r = request.into_inner();
+        caller: Caller,
+        r: proto::ListHoldsRequest,
+    ) -> Result<proto::ListHoldsResponse, Status> {
         let mut fields = Fields::default();
         fields.account_id(&r.account_id);
         let state = fields.choice("state", r.state, true, "a state of a hold, or absent");
@@ -364,14 +355,14 @@ impl MeteringService for Metering {
             .list_holds(&r.account_id, &filter, before, limit);
         let page = page.await.map_err(status::ledger_failed)?;
         let next = page.next.map(|sequence| next_page_token([sequence]));
-        Ok(Response::new(proto::ListHoldsResponse {
+        Ok(proto::ListHoldsResponse {
             holds: page
                 .rows
                 .into_iter()
                 .map(|row| view::hold_row(&r.account_id, row))
                 .collect(),
             next_page_token: next.unwrap_or_default(),
-        }))
+        })
     }
 }
 

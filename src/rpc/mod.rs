@@ -10,7 +10,9 @@ mod fields;
 mod grant;
 mod level;
 mod measure;
+mod meter;
 mod metering;
+mod metering_service;
 mod need;
 mod prices;
 mod purchase;
@@ -23,6 +25,7 @@ mod view;
 
 use std::sync::Arc;
 
+use tokio::sync::watch;
 use tonic::service::Routes;
 use tonic_health::server::HealthReporter;
 
@@ -55,6 +58,8 @@ pub struct Extras {
     pub test_clock: Option<(Holds, Ledger)>,
     /// With `--bench`.
     pub bench: bool,
+    /// Streams end: the service stops.
+    pub closing: watch::Receiver<bool>,
 }
 
 /// All services, and what reports their health.
@@ -67,7 +72,7 @@ pub async fn routes(
 ) -> Result<(Routes, HealthReporter), tonic_reflection::server::Error> {
     let (health, health_service) = tonic_health::server::health_reporter();
     health
-        .set_serving::<MeteringServiceServer<metering::Metering>>()
+        .set_serving::<MeteringServiceServer<metering_service::Served>>()
         .await;
     health
         .set_serving::<AccountServiceServer<account::Accounts>>()
@@ -93,8 +98,11 @@ pub async fn routes(
         .add_service(reflection().build_v1()?)
         .add_service(reflection().build_v1alpha()?)
         .add_service(
-            MeteringServiceServer::new(metering::Metering(Arc::clone(&core)))
-                .max_decoding_message_size(REQUEST_BYTES_MAX),
+            MeteringServiceServer::new(metering_service::Served {
+                metering: Arc::new(metering::Metering(Arc::clone(&core))),
+                closing: extras.closing,
+            })
+            .max_decoding_message_size(REQUEST_BYTES_MAX),
         )
         .add_service(
             AccountServiceServer::new(account::Accounts(Arc::clone(&core)))

@@ -130,6 +130,16 @@ pub fn backpressure() -> Status {
     .status()
 }
 
+/// The service stops; a stream ends here.
+#[must_use]
+pub fn stopping() -> Status {
+    Refusal::new(
+        ErrorReason::StoreUnavailable,
+        "the server stops: send what is not answered to another",
+    )
+    .status()
+}
+
 /// A store failed. What it said stays in the log: messages never leak internals.
 #[must_use]
 pub fn failed(error: &MemoryError) -> Status {

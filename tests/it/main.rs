@@ -13,6 +13,7 @@ mod evict;
 mod farm;
 mod ledger;
 mod loader;
+mod meter;
 mod model;
 mod model_plans;
 mod outage;

@@ -13,7 +13,7 @@ import traceback
 
 import stubs
 from api import NOT_BY_CALLS, STATUS, Api
-from tour import accounts, charge, commit, expire, extend, grants, ledger, plans, prices, refund, release, reserve, server
+from tour import accounts, charge, commit, expire, extend, grants, ledger, plans, prices, refund, release, reserve, server, stream
 
 CHAPTERS = [
     server.health,
@@ -39,6 +39,7 @@ CHAPTERS = [
     expire.expire,
     charge.charge,
     refund.refund,
+    stream.meter,
     prices.apply,
     prices.quote,
     plans.subscribe,

@@ -150,6 +150,16 @@ impl MeteringService for Mirror {
     }
     read! { get_hold(GetHoldRequest) -> GetHoldResponse; }
     list! { list_holds(ListHoldsRequest) -> ListHoldsResponse.holds; }
+
+    type MeterStream = tokio_stream::Empty<Result<proto::MeterResponse, Status>>;
+
+    /// Its lanes ask call by call.
+    async fn meter(
+        &self,
+        _: Request<tonic::Streaming<proto::MeterRequest>>,
+    ) -> Result<Response<Self::MeterStream>, Status> {
+        Err(Status::unimplemented("the mirror has no stream"))
+    }
 }
 
 #[tonic::async_trait]

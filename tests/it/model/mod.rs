@@ -25,6 +25,7 @@ use std::env;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
+use holdbook::cli::stream::MeterStream;
 use holdbook::proto::{
     self, ApplyCatalogRequest, pricing_service_client::PricingServiceClient,
     test_clock_service_client::TestClockServiceClient,
@@ -94,7 +95,11 @@ async fn compare(
     let seed = from_environment("SEED", 7);
     sell(&stack).await;
     let stack = Arc::new(stack);
-    let clients = Clients::new(stack.channel());
+    let stream = MeterStream::open(stack.channel()).await;
+    let clients = Clients {
+        stream: Some(stream.expect("a stream")),
+        ..Clients::new(stack.channel())
+    };
     let rounds = stack.clone();
     let hook: FreezeHook = Arc::new(move |account_id, frozen| {
         let stack = stack.clone();

@@ -2,11 +2,12 @@
 //!
 //! Lists are not here: they are compared page by page in `inspect`.
 
+use holdbook::cli::stream::MeterStream;
 use holdbook::proto::account_service_client::AccountServiceClient;
 use holdbook::proto::grant_service_client::GrantServiceClient;
 use holdbook::proto::metering_service_client::MeteringServiceClient;
 use holdbook::proto::test_clock_service_client::TestClockServiceClient;
-use holdbook::proto::{self, Durability};
+use holdbook::proto::{self, Durability, meter_request, meter_response};
 use tonic::Status;
 use tonic::transport::Channel;
 
@@ -19,6 +20,8 @@ pub struct Clients {
     pub accounts: AccountServiceClient<Channel>,
     pub grants: GrantServiceClient<Channel>,
     pub clock: TestClockServiceClient<Channel>,
+    /// What can be sent over a stream is.
+    pub stream: Option<MeterStream>,
 }
 
 impl Clients {
@@ -28,8 +31,33 @@ impl Clients {
             accounts: AccountServiceClient::new(channel.clone()),
             grants: GrantServiceClient::new(channel.clone()),
             clock: TestClockServiceClient::new(channel),
+            stream: None,
         }
     }
+}
+
+macro_rules! streamed {
+    ($operation:expr, $stream:expr; $($name:ident),*) => {
+        match $operation {
+            $(Operation::$name(request) => {
+                let sent = meter_request::Operation::$name(request.clone());
+                match $stream.call(sent).await {
+                    Ok(meter_response::Outcome::$name(answer)) => Some(Ok(Reply::$name(answer))),
+                    Ok(other) => panic!("{request:?} was answered by {other:?}"),
+                    Err(status) => Some(Err(Box::new(status))),
+                }
+            })*
+            _ => None,
+        }
+    };
+}
+
+/// The answer of an operation that a stream takes.
+async fn over_stream(
+    operation: &Operation,
+    stream: &MeterStream,
+) -> Option<Result<Reply, Box<Status>>> {
+    streamed!(operation, stream; Reserve, Extend, Commit, Release, Charge, Refund)
 }
 
 macro_rules! operations {
@@ -60,6 +88,11 @@ macro_rules! operations {
             }
 
             pub async fn send(&self, clients: &mut Clients) -> Result<Reply, Box<Status>> {
+                if let Some(stream) = &clients.stream
+                    && let Some(answer) = over_stream(self, stream).await
+                {
+                    return answer;
+                }
                 match self {
                     $(Self::$name(request) => {
                         let answer = clients.$client.$method(request.clone()).await;

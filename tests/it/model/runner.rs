@@ -39,11 +39,16 @@ pub async fn run(
         .await
         .expect("the test clock answers");
     let now = micros(&now.into_inner().now.expect("the test clock says the time"));
+    let lane_clients = |clients: &Clients, number: u64| Clients {
+        // Every other lane asks call by call.
+        stream: clients.stream.clone().filter(|_| number % 2 == 1),
+        ..clients.clone()
+    };
     let lane = |number| {
         Lane::new(
             number,
             seed,
-            clients.clone(),
+            lane_clients(&clients, number),
             hook.clone(),
             Model::new(now, settings),
         )
