@@ -32,19 +32,25 @@ def commit(account_id: str, shot: str, frame: int) -> metering.MeterRequest:
 def meter(stub: MeteringServiceStub, account_id: str, shot: str, left: set[int]) -> int:
     """Frames that were paid; the others leave `left` only when they were refused."""
     requests: queue.Queue = queue.Queue()
-    for frame in sorted(left):
-        requests.put(reserve(account_id, shot, frame))
+    asked = {frame: reserve(account_id, shot, frame) for frame in sorted(left)}
+    for request in asked.values():
+        requests.put(request)
     paid = 0
     for answer in stub.Meter(iter(requests.get, None)):
-        match answer.WhichOneof("outcome"):
-            case "reserve":  # Here the frame is rendered.
-                requests.put(commit(account_id, shot, answer.sequence))
-                continue
-            case "commit":
-                paid += 1
-            case "failed":
-                print(f"frame {answer.sequence}: {answer.failed.message}")
-        left.discard(answer.sequence)
+        frame, outcome = answer.sequence, answer.WhichOneof("outcome")
+        if outcome == "failed" and answer.failed.code == grpc.StatusCode.UNAVAILABLE.value[0]:
+            time.sleep(0.25)
+            requests.put(asked[frame])  # Nothing was decided.
+            continue
+        if outcome == "reserve":  # Here the frame is rendered.
+            asked[frame] = commit(account_id, shot, frame)
+            requests.put(asked[frame])
+            continue
+        if outcome == "commit":
+            paid += 1
+        else:
+            print(f"frame {frame}: {answer.failed.message}")
+        left.discard(frame)
         if not left:
             requests.put(None)
     return paid

@@ -5,6 +5,7 @@
 //! replay's own computation of what must come out.
 
 mod account;
+pub mod bench;
 mod catalog;
 pub mod client;
 mod grant;
@@ -31,6 +32,7 @@ use tonic::Status;
 
 pub use self::{
     account::AccountCommand,
+    bench::BenchArgs,
     catalog::{CatalogCommand, CatalogError, FileMistakes, QuoteArgs},
     grant::GrantCommand,
     hold::HoldCommand,
@@ -116,6 +118,15 @@ Each account gets a grant of 100 credits and may owe 50; a job reserves the pric
 of all of it; a refused reserve is topped up by 100 and sent again. Played a second time every call is answered as a
 repeat and nothing changes. The accounts are acct-0 to acct-96, so a service can hold one trace. Exit code 1 names each account and total that differs.")]
     Replay(ReplayArgs),
+    /// Load a service, show how long its answers take, and look for every charge in the ledger
+    #[command(after_help = "Examples:
+  holdbook bench --duration 30s --over stream --in-flight 64
+  holdbook bench --rate 500 --spread zipf --svg latency.svg
+
+A turn is a reserve and its commit. With --rate turns begin on time whatever the server does, and each is measured from when it should have
+begun: a server that stands still is seen for as long as it does. It works on accounts of its own, which stay. Exit code 1 names each account
+of which the ledger says something else than its answers did.")]
+    Bench(BenchArgs),
 }
 
 /// A trace to play.
@@ -150,6 +161,9 @@ pub enum ClientError {
     /// The replay found differences; the summary names them.
     #[error("replay: {0} differences")]
     Differences(usize),
+    /// The ledger does not have what was answered; the report names the accounts.
+    #[error("bench: {0} accounts differ from the ledger")]
+    Lost(usize),
     /// A catalog's file cannot be used.
     #[error(transparent)]
     Catalog(#[from] CatalogError),
@@ -189,6 +203,17 @@ pub async fn run(
             let channel = client::connect(&args.server.server).await?;
             let summary = replay::run(channel, &args.trace, args.jobs.get()).await?;
             return report(&summary, out);
+        }
+        ClientCommand::Bench(args) => {
+            let report = bench::run(&args).await?;
+            match output {
+                Output::Table => writeln!(out, "{report}")?,
+                Output::Json => writeln!(out, "{:#}", report.json())?,
+            }
+            return match report.differences.len() {
+                0 => Ok(()),
+                differences => Err(ClientError::Lost(differences)),
+            };
         }
     };
     show(&answer, output, out)

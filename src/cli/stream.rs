@@ -66,6 +66,10 @@ impl MeterStream {
     pub async fn call(&self, operation: Operation) -> Result<Outcome, Status> {
         let sequence = self.next.fetch_add(1, Ordering::Relaxed);
         let (answer, answered) = oneshot::channel();
+        // First a place to send from: a caller that gives up while it waits for one leaves nothing behind.
+        let Ok(place) = self.requests.reserve().await else {
+            return Err(self.over());
+        };
         {
             let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(over) = &waiting.over {
@@ -78,10 +82,17 @@ impl MeterStream {
             traceparent: String::new(),
             operation: Some(operation),
         };
-        // If it cannot be sent, the stream is over, and whoever waits is told.
-        let _ = self.requests.send(request).await;
+        place.send(request);
         let lost = |_| Err(Status::unavailable("the stream ended"));
         answered.await.unwrap_or_else(lost)
+    }
+}
+
+impl MeterStream {
+    fn over(&self) -> Status {
+        let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let ended = || Status::unavailable("the stream ended");
+        waiting.over.clone().unwrap_or_else(ended)
     }
 }
 

@@ -85,8 +85,9 @@ return 1";
 
 /// Moves the test clock of a partition that was opened.
 const SET_CLOCK: &str = r"
-if redis.call('HEXISTS', KEYS[1], 'n') == 0 then return 0 end
-redis.call('HSET', KEYS[1], 'clock', ARGV[1])
+local n, clock = unpack(redis.call('HMGET', KEYS[1], 'n', 'clock'))
+if not n then return 0 end
+if tonumber(ARGV[1]) > tonumber(clock or 0) then redis.call('HSET', KEYS[1], 'clock', ARGV[1]) end
 return 1";
 
 /// Lets callers into a partition that is open for replays.

@@ -231,6 +231,8 @@ pub struct Replay {
     pub created: Micros,
     /// What the hold had set aside before.
     pub before: Credits,
+    /// The hold rejects overage, because it was asked for or by the plan of then.
+    pub rejects_overage: bool,
     /// The call that made the hold, packed.
     pub made: Vec<u8>,
 }

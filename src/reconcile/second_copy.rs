@@ -169,6 +169,7 @@ fn resolved(
     if let Some(hold) = hold {
         replay.instant = hold.expires_at;
         replay.created = hold.created_at;
+        replay.rejects_overage = hold.rejects_overage;
         replay.made = pack_hold_request(&hold.request);
         replay.before = set_aside(hold);
     }

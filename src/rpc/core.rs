@@ -137,10 +137,13 @@ pub fn caller<T>(request: &Request<T>) -> Result<Caller, Status> {
     })
 }
 
-/// A sampled trace; one that is not adds no bytes to its event.
+/// A sampled trace; one that is not adds no bytes to its event, nor does anything that is no trace.
 pub fn trace_of(traceparent: &str) -> &str {
     let sampled = traceparent.len() == 55 && traceparent.ends_with("01");
-    if sampled { traceparent } else { "" }
+    let written = traceparent
+        .bytes()
+        .all(|b| b.is_ascii_hexdigit() || b == b'-');
+    if sampled && written { traceparent } else { "" }
 }
 
 impl Core {

@@ -1,7 +1,7 @@
 //! `Meter`: many operations over one stream, each answered by itself.
 //!
-//! The answers are made while they are read: who does not read stops its own operations, its requests stay where the transport keeps them,
-//! and nobody else waits. What has reached Redis by then is done, as with a call whose answer is lost.
+//! Each is a task of its own, so that it lets go of what it has of the stores whether or not anybody reads. Its answer waits to be read:
+//! who does not read has no more begun, and its requests stay where the transport keeps them.
 
 use std::{
     pin::Pin,
@@ -9,7 +9,7 @@ use std::{
     time::Instant,
 };
 
-use futures_util::{Stream, StreamExt, stream};
+use futures_util::{FutureExt, Stream, StreamExt, stream};
 use prost::Message;
 use tokio::sync::watch;
 use tonic::{Code, Status, Streaming};
@@ -53,13 +53,26 @@ pub fn answers(
         }
     });
     let answers = requests
-        .map(move |request| answer(Arc::clone(&metering), caller.clone(), request))
+        .map(move |request| {
+            let sequence = request.sequence;
+            let answer = tokio::spawn(answer(Arc::clone(&metering), caller.clone(), request));
+            answer.map(move |done| done.unwrap_or_else(|_| broken(sequence)))
+        })
         .buffer_unordered(IN_FLIGHT_MAX)
         .map(Ok);
     // Why no more came in is told when all that did is answered.
     let why =
         stream::once(async move { ended.lock().unwrap_or_else(PoisonError::into_inner).take() });
     Box::pin(answers.chain(why.filter_map(|status| async { status.map(Err) })))
+}
+
+/// The answer of an operation that panicked.
+fn broken(sequence: u64) -> MeterResponse {
+    let failure = failure(&Status::internal("a defect; the log says more"));
+    MeterResponse {
+        sequence,
+        outcome: Some(Outcome::Failed(failure)),
+    }
 }
 
 async fn answer(metering: Arc<Metering>, caller: Caller, request: MeterRequest) -> MeterResponse {

@@ -5,7 +5,14 @@ use std::process::{Command, Output};
 /// Nobody listens there.
 const NOWHERE: &str = "http://127.0.0.1:1";
 /// The commands that call a service.
-const CLIENTS: [&str; 5] = ["account", "grant", "hold", "subscription", "replay"];
+const CLIENTS: [&str; 6] = [
+    "account",
+    "grant",
+    "hold",
+    "subscription",
+    "replay",
+    "bench",
+];
 
 fn holdbook<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Output {
     Command::new(env!("CARGO_BIN_EXE_holdbook"))
@@ -90,7 +97,7 @@ fn every_client_command_has_an_example_that_is_right() {
         }
     }
     assert_eq!(
-        leaves, 33,
+        leaves, 34,
         "5 commands, 7 of account, 4 of grant, 8 of hold, 9 of subscription"
     );
 }

@@ -3,6 +3,7 @@
 mod audit;
 mod awaited;
 mod backpressure;
+mod bench;
 mod catalog;
 mod chaos;
 mod cli;

@@ -344,3 +344,61 @@ async fn the_examples_render_and_pay() {
     assert_eq!(balance.into_inner().balance.expect("it").balance, "2");
     stack.balanced().await;
 }
+
+/// A message can say what no header can: of what is no trace nothing is kept, and nothing else is touched.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trace_that_is_none_is_no_trace() {
+    let stack = funded("10").await;
+    let (requests, mut answers) = raw(&stack).await;
+    let traces = [
+        format!("\0{}01", "x".repeat(52)),
+        "x".repeat(53) + "01",
+        "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned(),
+    ];
+    for (n, traceparent) in (0..).zip(traces) {
+        let request = MeterRequest {
+            traceparent,
+            ..numbered(n, reserve(&format!("h{n}"), "1"))
+        };
+        requests.send(request).await.expect("sent");
+        let answer = answers.message().await.expect("open").expect("an answer");
+        assert!(
+            matches!(answer.outcome, Some(Outcome::Reserve(_))),
+            "{answer:?}"
+        );
+    }
+    stack.balanced().await;
+}
+
+/// Operations that need the ledger give its connections back whether or not their answers are read.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_reader_keeps_no_connection_of_the_ledger() {
+    let stack = Stack::start(&["--postgres-pool=2"]).await;
+    fund(&stack.channel(), ACCOUNT, "1000").await;
+    let (requests, answers) = raw(&stack).await;
+    let sender = tokio::spawn(async move {
+        // Nobody knows them but the ledger, which does not either.
+        for n in 0..5000 {
+            if requests
+                .send(numbered(n, release(&format!("cold-{n}"))))
+                .await
+                .is_err()
+            {
+                break;
+            }
+        }
+        requests
+    });
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert!(!sender.is_finished(), "it was not held up");
+    let other = MeterStream::open(stack.channel()).await.expect("a stream");
+    for n in 0..20 {
+        let unknown = other
+            .call(release(&format!("other-{n}")))
+            .await
+            .expect_err("no hold");
+        assert_eq!(unknown.code(), Code::NotFound, "{unknown}");
+    }
+    drop(answers);
+    sender.abort();
+}

@@ -14,15 +14,15 @@ end
 -- Into the one table that all operations of a batch use in turn: nothing holds on to it.
 function read_op(op, raw, place)
   local verb, actor, trace, load, step, at = take('>BssI4c0I4c0', raw)
-  local amount, instant, created, before, made, id, asked, prior, prior_outcome
-  if REPLAYS then amount, instant, created, before, made, at = take('>i7i7i7i7I2c0', raw, at) end
+  local amount, instant, created, before, rejects, made, id, asked, prior, prior_outcome
+  if REPLAYS then amount, instant, created, before, rejects, made, at = take('>i7i7i7i7BI2c0', raw, at) end
   local count = keys_of(verb)
   if count > ACCOUNT_KEYS then id, asked, prior, prior_outcome, at = take('>sBI2c0I2c0', raw, at) end
   local holds = count == HOLD_KEYS
   op.raw, op.at, op.key, op.verb, op.actor, op.trace, op.load, op.step, op.id = raw, at, KEYS[place], verb, actor, trace, load, step, id
   op.asked, op.prior, op.prior_outcome = asked, prior, prior_outcome
   op.dkey, op.pkey, op.gkey = holds and KEYS[place + 1], holds and KEYS[place + 2], count == GRANT_KEYS and KEYS[place + 1]
-  if REPLAYS then op.amount, op.instant, op.created, op.before, op.made = amount, instant, created, before, made end
+  if REPLAYS then op.amount, op.instant, op.created, op.before, op.rejects, op.made = amount, instant, created, before, rejects == 1, made end
   return place + count
 end
 
@@ -70,6 +70,7 @@ local function decide(op, backlog)
   if op.verb == V_CREATE then return verbs[op.verb](op) end
   local A = find_account(op)
   if not A then return pack('>B', A == nil and LOAD or NO_ACCOUNT) end
+  A.bare_caps = nil -- those of a call that was refused, or only validated, are nobody's
   local h = op.dkey and A.holds[op.id]
   if h then h.dkey, h.pkey = op.dkey, op.pkey end
   apply_due(A, op)

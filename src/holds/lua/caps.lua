@@ -5,7 +5,8 @@
 
 do -- a function has at most 200 locals, and the program is one
 
-local SPENT, IMAGE, HELD = '>i7i7i7i7i7i7i7', '>sssi7i7i7i7i7i7', 7
+local SPENT, IMAGE = '>i7i7i7i7i7i7i7', '>sssi7i7i7i7i7i7'
+local HELD, VALUES = 7, 7 -- of a label's value; of the account's own
 local DAY = 86400000000
 local MAX_VALUES = 4096 -- under labels, in a month
 
@@ -41,14 +42,6 @@ local function by_now(A, c)
   return c
 end
 
-local function change(A, c)
-  if not c.known and c.label ~= '' then
-    local whole = counter(A, '', '')
-    c.known, whole[HELD], whole.changed = true, whole[HELD] + 1, true
-  end
-  c.changed, A.counted = true, true
-end
-
 -- All that the account's hash has of holds and of what was spent.
 local function read_all(A)
   local fields = A.fresh and {} or call('HGETALL', A.key)
@@ -75,8 +68,16 @@ local function whole_by_now(A)
     A.counters[name] = { 0, 0, 0, 0, 0, 0, 0, label = c.label, value = c.value, known = false }
   end
   for i, name in ipairs(old) do old[i] = 'u:' .. name end
-  A.forgotten, whole[HELD], whole.changed = old, left, true
+  A.forgotten, whole[VALUES], whole.changed, A.counted = old, left, true, true
   return whole
+end
+
+local function change(A, c)
+  if not c.known and c.label ~= '' then
+    local whole = whole_by_now(A)
+    c.known, whole[VALUES], whole.changed = true, whole[VALUES] + 1, true
+  end
+  c.changed, A.counted = true, true
 end
 
 -- The labels of what made a hold: behind its 22 bytes, and in front of the usage if it was made by one.
@@ -92,9 +93,12 @@ end
 
 local function set_aside_by(h) return h.state == OPEN and sum(h.pins) + h.promise or 0 end
 
-local function add(A, c, x, y)
+-- A refund counts in the windows that its hold was made in: what was spent before makes no room.
+local function add(A, c, x, y, made)
   by_now(A, c)
-  for i = 2, 6, 2 do c[i] = min(MAX_CREDITS, max(0, c[i] + x)) end
+  for i = 2, 6, 2 do
+    if x > 0 or made >= c[i - 1] then c[i] = min(MAX_CREDITS, max(0, c[i] + x)) end
+  end
   c[HELD] = c[HELD] + y
   change(A, c)
 end
@@ -105,7 +109,7 @@ local function add_under_labels(A, h, x, y)
   for _, cap in ipairs(plan_of(A).caps) do
     if cap.label ~= '' then
       labels = labels or labels_of(h.sent)
-      if labels[cap.label] then add(A, counter(A, cap.label, labels[cap.label]), x, y) end
+      if labels[cap.label] then add(A, counter(A, cap.label, labels[cap.label]), x, y, h.created) end
     end
   end
 end
@@ -115,21 +119,30 @@ function caps.hold(A) return A.packed_plan ~= '' and has(A.packed_plan:byte(12),
 -- What a hold was charged counts at the instant that it is, and what it sets aside as long as it does.
 function caps.count(A, h)
   if A.bare_caps then
-    keep_bare(A, A.bare_caps)
-    A.bare_caps = nil
+    A.emitted = h
+    caps.keep_bare(A, A.bare_caps)
+    A.bare_caps, A.emitted = nil, nil
   end
   if not caps.hold(A) then return end
   local x, y = h.charged + h.overdrawn - h.refunded - h.seen, set_aside_by(h) - h.aside
   h.seen, h.aside = h.seen + x, h.aside + y
-  if x == 0 and y == 0 then return end
   local whole = whole_by_now(A)
-  if x ~= 0 then add(A, whole, x, 0) end
+  if x == 0 and y == 0 then return end
+  if x ~= 0 then add(A, whole, x, 0, h.created) end
   add_under_labels(A, h, x, y)
+end
+
+-- Something is capped from now on: what was charged before, in this batch, is not counted.
+function caps.begin(A)
+  for _, h in pairs(A.holds) do
+    if h and (h ~= A.emitted or h.state == OPEN) then h.seen = h.charged + h.overdrawn - h.refunded end
+  end
 end
 
 -- Other labels are capped than before, or the account was loaded: what open holds have set aside is added up anew.
 function caps.recount(A)
   read_all(A)
+  whole_by_now(A)
   for _, c in pairs(A.counters or {}) do
     if c.label ~= '' and c[HELD] ~= 0 then
       c[HELD] = 0
@@ -152,8 +165,8 @@ function caps.load(A, raw, at)
   for _ = 1, count do
     label, value, at = take('>ss', raw, at)
     local c = { take('>i7i7i7i7i7i7', raw, at) }
-    at, c[HELD], c.label, c.value, c.known, c.changed = c[HELD], 0, label, value, label ~= '', true
-    if label == '' then c[HELD], c.month = count - 1, c[5] end
+    at, c[HELD], c.label, c.value, c.known = c[HELD], 0, label, value, label ~= ''
+    if label == '' then c[VALUES], c.month = count - 1, c[5] end
     A.counters[label .. '\0' .. value] = c
   end
   if caps.hold(A) then caps.recount(A) end
@@ -172,7 +185,7 @@ local function set_aside_under(A, label, value)
   return held
 end
 
--- The reason against `amount` more, and the cap that it would pass; what open holds have set aside counts as spent: it may be.
+-- The reason against `amount` more, and the cap that it would exceed; what open holds have set aside counts as spent: it may be.
 function caps.against(A, list, amount, sent)
   local labels
   for _, cap in ipairs(list) do
@@ -185,8 +198,8 @@ function caps.against(A, list, amount, sent)
     if c and cap.label ~= '' then
       held = set_aside_under(A, cap.label, value)
       local whole = not c.known and by_now(A, counter(A, '', ''))
-      if whole and whole[HELD] >= MAX_VALUES and whole.month == whole[5] then
-        return string.char(CAPACITY_LIMIT), pack('>ssBi7i7i7', cap.label, value, 0, MAX_VALUES, whole[HELD], 0)
+      if whole and whole[VALUES] >= MAX_VALUES and whole.month == whole[5] then
+        return string.char(CAPACITY_LIMIT), pack('>ssBi7i7i7', cap.label, value, 0, MAX_VALUES, whole[VALUES], 0)
       end
     end
     for i = 1, c and 3 or 0 do
@@ -200,7 +213,7 @@ end
 
 function caps.add_fields(A, add_field)
   for name, c in pairs(A.counted and A.counters or {}) do
-    if c.changed then add_field('u:' .. name, pack(SPENT, unpack(c, 1, HELD))) end
+    if c.changed or (A.fresh and (c.known or c.label == '')) then add_field('u:' .. name, pack(SPENT, unpack(c, 1, HELD))) end
   end
 end
 

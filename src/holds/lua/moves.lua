@@ -54,8 +54,8 @@ local function emit(E, outcome, facts, more)
   events[at + 2], events[at + 3], events[at + 4], events[at + 5] = head, outcome, facts, more
 end
 
-local plan_of, keep_bare -- in plan.lua
-local caps = {} -- in caps.lua
+local plan_of -- in plan.lua
+local caps = {} -- in caps.lua, and what plan.lua gives it
 
 local function emit_hold(E, h, op_id, outcome, more)
   if E.A.packed_plan ~= '' or E.A.bare_caps then caps.count(E.A, h) end

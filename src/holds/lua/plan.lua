@@ -86,13 +86,15 @@ end
 -- What is kept of a plan, with the account's levels: they are its own, whatever its plan.
 local function keep(A, packed, record)
   local old = plan_of(A)
+  local counted = caps.hold(A)
   A.packed_plan = packed .. pack_levels(old and old.levels or {})
   A.packed_record, A.plan_changed, A.plan = record, true, nil
+  if not counted and caps.hold(A) then caps.begin(A) end
   if plan_of(A).caps.labels ~= (old and old.caps.labels or '') then caps.recount(A) end
 end
 
--- Without a subscription: the caps are those of the catalog, as it was at the latest reserve that passed them.
-function keep_bare(A, packed_caps)
+-- Without a subscription: the caps are those of the catalog, as it was at the latest reserve that kept within them.
+function caps.keep_bare(A, packed_caps)
   local old = plan_of(A)
   local flags = packed_caps ~= '\0' and CAPPED or 0
   local head = pack(PLAN, old and old.revision or 0, old and old.due or NEVER, flags, 0, 0) .. '\0\0\0'
@@ -244,30 +246,41 @@ local function features_and_sizes(plan, features, duration, resolutions)
   return reasons
 end
 
--- What a call needs of a plan, by what the catalog says: the reasons against it before and after the one for open holds, how many of those
--- there may be, and whether a commit above its hold is rejected. What an account without a subscription may do was looked at before: the
--- catalog says it.
+-- What a call needs of a plan, by what the catalog says; '' is nothing.
+local function read_need(need)
+  local it = { bare = '', slots = 0, duration = 0, rejects = 0, features = {}, resolutions = {}, levels = {}, caps = '\0' }
+  if need == '' then return it end
+  local at
+  it.bare, it.slots, it.duration, it.rejects, at = take('>sI4i7B', need)
+  it.features, at = read_list(need, at)
+  it.resolutions, at = read_list(need, at)
+  it.levels, at = read_numbers(need, at)
+  it.caps = sub(need, at)
+  return it
+end
+
+-- Without a subscription the catalog's caps hold from the next event of a hold on. Answers what was read.
+function caps.adopt(A, need)
+  local plan, it = plan_of(A), read_need(need)
+  local own = plan and plan.caps.packed or '\0'
+  A.bare_caps = not (plan and plan.active) and it.caps ~= own and it.caps
+  return it
+end
+
+-- The reasons against a call before and after the one for open holds, how many of those there may be, and whether a commit above its hold is
+-- rejected. What an account without a subscription may do was looked at before: the catalog says it.
 function beyond_plan(A, need, amount, sent)
-  local plan, bare, slots, duration, features, resolutions, levels, rejects, packed_caps = plan_of(A), '', 0, 0, {}, {}, {}, 0, '\0'
+  local plan, it = plan_of(A), caps.adopt(A, need)
   local active, full = plan and plan.active, ''
-  if need ~= '' then
-    local at
-    bare, slots, duration, rejects, at = take('>sI4i7B', need)
-    features, at = read_list(need, at)
-    resolutions, at = read_list(need, at)
-    levels, at = read_numbers(need, at)
-    packed_caps = sub(need, at)
-  end
-  A.bare_caps = not active and packed_caps ~= (plan and plan.caps.packed or '\0') and packed_caps
-  for name, bare_most in pairs(levels) do
+  for name, bare_most in pairs(it.levels) do
     local most = most_of(plan, name, bare_most)
     if most and (plan and plan.levels[name] or 0) >= most then full = string.char(CAPACITY_LIMIT) end
   end
   local capped
   capped, A.passed = caps.against(A, A.bare_caps and read_caps(A.bare_caps, 1) or plan and plan.caps or {}, amount, sent)
   local by_default = not has(sent:byte(15), ALLOW)
-  if not active then return bare, full .. capped, slots, by_default and rejects == 1 end
-  return features_and_sizes(plan, features, duration, resolutions), full .. capped, plan.slots, by_default and plan.rejects
+  if not active then return it.bare, full .. capped, it.slots, by_default and it.rejects == 1 end
+  return features_and_sizes(plan, it.features, it.duration, it.resolutions), full .. capped, plan.slots, by_default and plan.rejects
 end
 
 -- A level is reported as it is, or changed by something: that only within its bound. `bare`, what bounds it without a subscription, is -1
@@ -294,7 +307,7 @@ verbs[V_LEVEL] = function(op, A)
   end
   local E, outcome = begin(A, V_LEVEL, op.id, A.clock, op), pack_outcome(sent, '', was, now)
   if not plan then
-    keep_bare(A, '\0')
+    caps.keep_bare(A, '\0')
     plan = A.plan
   end
   plan.levels[name] = now > 0 and now or nil

@@ -1,6 +1,6 @@
 -- What was acknowledged before a recovery, done again after it. Never refused: what is known stays as it is, what is not is made
 -- anew from its acknowledgement. There an operation also has `amount` and `instant` (charged, added; expiry, etag), and of its hold
--- `created`, `made`, the call that made it, and `before`, what it held before the operation.
+-- `created`, `made`, the call that made it, `rejects`, and `before`, what it held before the operation.
 
 local replays = {} -- of the other verbs a repeat is a replay
 
@@ -13,7 +13,7 @@ local function make_anew(op, A, sent, amount, old)
   local first, promise = plan(A, amount)
   local E = begin(A, V_RESERVE, op.id, A.clock, op)
   local h = new_hold(A, E, op, sent, max(0, op.instant - A.clock), old)
-  h.first, h.pins, h.promise, h.first_promise, h.totals = first, first, promise, promise, promise > 0
+  h.first, h.pins, h.promise, h.first_promise, h.totals, h.rejects = first, first, promise, promise, promise > 0, op.rejects
   return h, set_aside(E, h, first, promise)
 end
 
@@ -26,11 +26,13 @@ local function hold_of(op, A)
 end
 
 replays[V_RESERVE] = function(op, A)
-  local _, _, sent = take('>i7BI2c0', op.raw, op.at)
+  local _, _, sent, at = take('>i7BI2c0', op.raw, op.at)
   local h = find_hold(A, op)
   if not h and op.asked == 0 then return unknown(A, op) end
   if h and (h.state == OPEN or h.created >= op.created) then return nothing(A) end
   local _, amount = take('>Bi7', sent)
+  if made_by_usage(sent) then at = at + 14 end
+  caps.adopt(A, take('>I2c0', op.raw, at))
   local _, reply = make_anew(op, A, sent, amount, h)
   return reply
 end
@@ -70,11 +72,12 @@ replays[V_RELEASE] = function(op, A)
 end
 
 replays[V_CHARGE] = function(op, A)
-  local sent = take('>I2c0', op.raw, op.at)
+  local sent, need = take('>I2c0I2c0', op.raw, op.at)
   local h = find_hold(A, op)
   if not h and op.asked == 0 then return unknown(A, op) end
   if h and (h.state == OPEN or h.created >= op.created) then return nothing(A) end
   local _, amount = take('>Bi7', sent)
+  caps.adopt(A, need)
   return charge_now(op, A, sent, amount, h)
 end
 

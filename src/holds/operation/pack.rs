@@ -23,6 +23,7 @@ impl Operation {
                 .int(7, replay.instant)
                 .int(7, replay.created)
                 .int(7, replay.before.micro())
+                .byte(u8::from(replay.rejects_overage))
                 .blob(&replay.made);
         }
         let remembered = self.remembered.as_ref().filter(|r| r.epoch == epoch);

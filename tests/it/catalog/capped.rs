@@ -87,6 +87,7 @@ struct Hold {
     labels: BTreeMap<&'static str, String>,
     /// Set aside, in micro-credits, until it ends.
     aside: i64,
+    made: i64,
     expires_at: i64,
     open: bool,
     charged: i64,
@@ -103,6 +104,9 @@ impl Hold {
     }
 }
 
+/// When, how much, and when the hold was made that it is of.
+type Charge = (i64, i64, i64);
+
 /// All that was ever spent, and the caps of now.
 struct Reference {
     now: i64,
@@ -110,7 +114,7 @@ struct Reference {
     kept: Caps,
     subscribed: Option<(String, &'static str)>,
     version: usize,
-    spent: BTreeMap<(&'static str, String), Vec<(i64, i64)>>,
+    spent: BTreeMap<(&'static str, String), Vec<Charge>>,
     holds: Vec<Hold>,
 }
 
@@ -173,8 +177,11 @@ impl Reference {
                 let Some(cap) = cap.map(|cap| cap * SECOND) else {
                     continue;
                 };
-                let of_window = events.into_iter().flatten().filter(|(at, _)| *at >= since);
-                let spent = of_window.fold(0, |sum: i64, (_, x)| (sum + x).max(0));
+                let of_window = events
+                    .into_iter()
+                    .flatten()
+                    .filter(|(at, x, made)| *at >= since && (*x > 0 || *made >= since));
+                let spent = of_window.fold(0, |sum: i64, (_, x, _)| (sum + x).max(0));
                 if amount + held + spent > cap {
                     let mut told = Passed::from([
                         ("window", window.to_owned()),
@@ -198,14 +205,14 @@ impl Reference {
         self.kept = self.plan().0;
     }
 
-    fn spend(&mut self, labels: &BTreeMap<&'static str, String>, x: i64) {
+    fn spend(&mut self, labels: &BTreeMap<&'static str, String>, x: i64, made: i64) {
         let whole = (!self.kept.is_empty()).then(|| ("", String::new()));
         let capped = labels
             .iter()
             .filter(|(label, _)| self.kept.contains_key(*label));
         let capped = capped.map(|(label, value)| (*label, value.clone()));
         for key in whole.into_iter().chain(capped) {
-            self.spent.entry(key).or_default().push((self.now, x));
+            self.spent.entry(key).or_default().push((self.now, x, made));
         }
     }
 }
@@ -350,6 +357,7 @@ impl Run {
                 id,
                 labels,
                 aside: amount,
+                made: self.reference.now,
                 expires_at: self.reference.now + ttl * SECOND,
                 open: true,
                 charged: 0,
@@ -373,11 +381,12 @@ impl Run {
         let expected = self.reference.passed(amount, &labels);
         let answer = sent!(self.metering.charge(request));
         if self.limits("charge", expected, answer) {
-            self.reference.spend(&labels, amount);
+            self.reference.spend(&labels, amount, self.reference.now);
             self.reference.holds.push(Hold {
                 id,
                 labels,
                 aside: 0,
+                made: self.reference.now,
                 expires_at: self.reference.now,
                 open: false,
                 charged: amount,
@@ -459,7 +468,7 @@ impl Run {
             .seen
             .entry(format!("commit {}", if late { "late" } else { "in time" }))
             .or_default() += 1;
-        self.reference.spend(&hold.labels, amount);
+        self.reference.spend(&hold.labels, amount, hold.made);
         let of = &mut self.reference.holds[at];
         of.charged += amount;
         of.aside = (of.aside - amount).max(0);
@@ -494,7 +503,7 @@ impl Run {
         answer.unwrap_or_else(|status| panic!("{amount} of {hold:?}: {status}"));
         *self.seen.entry("refund".into()).or_default() += 1;
         self.reference.holds[at].charged -= amount;
-        self.reference.spend(&hold.labels, -amount);
+        self.reference.spend(&hold.labels, -amount, hold.made);
     }
 
     async fn advance(&mut self) {
