@@ -46,7 +46,7 @@ pub struct Report {
     connections: u32,
     accounts: u32,
     length: Duration,
-    /// In microseconds, by [`TIMED`].
+    /// In microseconds, by what was timed.
     pub times: [Histogram<u64>; 3],
     operations: u64,
     again: u64,
