@@ -103,10 +103,7 @@ async fn watch(shared: Arc<Shared>, bar: ProgressBar) {
         let answered = shared.answered.load(Ordering::Relaxed);
         let (p50, p99) = {
             let mut recent = shared.recent.lock().unwrap_or_else(PoisonError::into_inner);
-            let found = (
-                recent.value_at_quantile(0.5),
-                recent.value_at_quantile(0.99),
-            );
+            let found = (plot::slower(&recent, 2), plot::slower(&recent, 100));
             recent.reset();
             found
         };

@@ -14,7 +14,7 @@ const ONE_IN: [u64; 13] = [1, 2, 4, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000,
 const BAR: u64 = 60;
 
 /// The value that all but one in so many are under.
-fn slower(times: &Histogram<u64>, one_in: u64) -> u64 {
+pub(super) fn slower(times: &Histogram<u64>, one_in: u64) -> u64 {
     let rank = times.len() - times.len() / one_in;
     let mut seen = 0;
     for value in times.iter_recorded() {

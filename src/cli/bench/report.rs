@@ -13,16 +13,20 @@ use super::{
     plot,
 };
 
-/// Of a latency.
-const QUANTILES: [(&str, f64); 7] = [
-    ("p50", 0.5),
-    ("p90", 0.9),
-    ("p99", 0.99),
-    ("p99.9", 0.999),
-    ("p99.99", 0.9999),
-    ("max", 1.0),
-    ("min", 0.0),
+/// Of a latency, each by how many there are for one that is slower.
+const QUANTILES: [(&str, u64); 5] = [
+    ("p50", 2),
+    ("p90", 10),
+    ("p99", 100),
+    ("p99.9", 1000),
+    ("p99.99", 10_000),
 ];
+
+/// What is told of latencies, in microseconds.
+fn told(times: &Histogram<u64>) -> impl Iterator<Item = (&'static str, u64)> {
+    let quantiles = QUANTILES.map(|(name, one_in)| (name, plot::slower(times, one_in)));
+    quantiles.into_iter().chain([("max", times.max())])
+}
 
 /// An account of which the ledger says something else.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,9 +96,8 @@ impl Report {
     #[must_use]
     pub fn json(&self) -> Value {
         let times = TIMED.into_iter().zip(&self.times).map(|(name, times)| {
-            let values = QUANTILES
-                .map(|(quantile, at)| (quantile.to_owned(), json!(times.value_at_quantile(at))));
-            let values: serde_json::Map<_, _> = values.into_iter().collect();
+            let values = told(times).map(|(quantile, value)| (quantile.to_owned(), json!(value)));
+            let values: serde_json::Map<_, _> = values.collect();
             (name.to_owned(), Value::Object(values))
         });
         json!({
@@ -139,8 +142,8 @@ impl fmt::Display for Report {
         )?;
         for (name, times) in TIMED.into_iter().zip(&self.times) {
             write!(f, "{name:>8}")?;
-            for (quantile, at) in &QUANTILES[..6] {
-                write!(f, "  {quantile} {}", millis(times.value_at_quantile(*at)))?;
+            for (quantile, value) in told(times) {
+                write!(f, "  {quantile} {}", millis(value))?;
             }
             writeln!(f)?;
         }

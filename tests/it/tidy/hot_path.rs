@@ -42,7 +42,7 @@ const ROOTS: [&str; 8] = [
 ];
 
 /// Where a call leaves the path: file, function, and what must have happened.
-const DOORS: [(&str, &str, &str); 32] = [
+const DOORS: [(&str, &str, &str); 33] = [
     (
         "rpc/metering.rs",
         "extend",
@@ -68,6 +68,11 @@ const DOORS: [(&str, &str, &str); 32] = [
     ),
     ("lua/plan.lua", "plan_of", "the account has a plan"),
     ("lua/plan.lua", "beyond_plan", "the account has a plan"),
+    (
+        "lua/plan.lua",
+        "caps",
+        "something is capped: the functions that plan.lua adds to caps",
+    ),
     ("lua/plan.lua", "turn_of", "a renewal is due"),
     ("lua/plan.lua", "take_turn", "a renewal is due"),
     ("lua/plan.lua", "renew", "a renewal is due"),
