@@ -110,32 +110,19 @@ async fn run(
     caller: Caller,
     operation: Operation,
 ) -> (&'static str, Result<Outcome, Status>) {
-    match operation {
-        Operation::Reserve(r) => {
-            let answer = metering.reserve(caller, r).await;
-            ("Meter/Reserve", answer.map(Outcome::Reserve))
-        }
-        Operation::Extend(r) => {
-            let answer = metering.extend(caller, r).await;
-            ("Meter/Extend", answer.map(Outcome::Extend))
-        }
-        Operation::Commit(r) => {
-            let answer = metering.commit(caller, r).await;
-            ("Meter/Commit", answer.map(Outcome::Commit))
-        }
-        Operation::Release(r) => {
-            let answer = metering.release(caller, r).await;
-            ("Meter/Release", answer.map(Outcome::Release))
-        }
-        Operation::Charge(r) => {
-            let answer = metering.charge(caller, r).await;
-            ("Meter/Charge", answer.map(Outcome::Charge))
-        }
-        Operation::Refund(r) => {
-            let answer = metering.refund(caller, r).await;
-            ("Meter/Refund", answer.map(Outcome::Refund))
-        }
+    macro_rules! run {
+        ($($operation:ident => $call:ident),*) => {
+            match operation {
+                $(Operation::$operation(request) => (
+                    concat!("Meter/", stringify!($operation)),
+                    metering.$call(caller, request).await.map(Outcome::$operation),
+                ),)*
+            }
+        };
     }
+    run!(
+        Reserve => reserve, Extend => extend, Commit => commit, Release => release, Charge => charge, Refund => refund
+    )
 }
 
 /// A status as a message: its details are those of a call.

@@ -67,6 +67,14 @@ async fn every_way_of_loading_is_accounted_for() {
         (&paced["failed"], &paced["differences"]),
         (&serde_json::json!({}), &0.into())
     );
+    // What is only released is looked for, too: that nothing was charged.
+    let released = ["--rate", "20", "--releases", "100"];
+    let released = json(&stack, &released).await;
+    assert!(
+        released["accounts_compared"].as_u64() > Some(0),
+        "{released}"
+    );
+    assert_eq!(released["accounts_left_out"], 0);
     let hot = json(&stack, &["--spread", "hot", "--in-flight", "4"]).await;
     assert_eq!(hot["accounts_compared"], 1);
     // What nobody sells fails, and is told.

@@ -1,5 +1,6 @@
 //! Crashes between any two steps: script, stream, ledger, publication. A relay is driven by hand and dropped where it would die.
 
+mod capped;
 mod gap;
 mod older;
 mod order;

@@ -1,7 +1,7 @@
 //! The load: turns of a reserve and its end, each measured from when it should have begun.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -47,8 +47,8 @@ pub(super) struct Seen {
     pub failed: BTreeMap<String, u64>,
     /// What each account was charged, by what was answered; warm-up included.
     pub charged: HashMap<usize, Decimal>,
-    /// Accounts of which an outcome is not known.
-    pub unknown: Vec<usize>,
+    /// Accounts of which an outcome is not known, or a hold is still open.
+    pub unknown: HashSet<usize>,
 }
 
 impl Seen {
@@ -61,13 +61,13 @@ impl Seen {
             again: 0,
             failed: BTreeMap::new(),
             charged: HashMap::new(),
-            unknown: Vec::new(),
+            unknown: HashSet::new(),
         }
     }
 
     pub fn add(&mut self, other: Self) {
         for (sum, times) in self.times.iter_mut().zip(&other.times) {
-            // Both resize by themselves.
+            // They have the same bounds.
             let _ = sum.add(times);
         }
         self.operations += other.operations;
@@ -123,8 +123,7 @@ impl Shared {
 /// Runs it all.
 pub(super) async fn run(shared: &Arc<Shared>, ways: &[Way]) -> Seen {
     let mut workers = JoinSet::new();
-    for (worker, way) in (0..shared.args.in_flight).zip(ways.iter().cycle()) {
-        let _ = worker;
+    for (_, way) in (0..shared.args.in_flight).zip(ways.iter().cycle()) {
         workers.spawn(work(Arc::clone(shared), way.clone()));
     }
     let mut all = Seen::new();
@@ -166,7 +165,7 @@ async fn one(shared: &Shared, way: &Way, turn: u64, due: Instant, measured: bool
     let account = shared.chooser.account(chance(seed, turn, 0));
     let releases = chance(seed, turn, 1) % 100 < u64::from(shared.args.releases);
     let (account_id, hold_id) = (shared.account(account), format!("{turn}"));
-    let mut time = |which: usize, since: Instant| {
+    let record = |which: usize, since: Instant, seen: &mut Seen| {
         let micros = u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX);
         if measured {
             seen.times[which].saturating_record(micros.max(1));
@@ -193,10 +192,9 @@ async fn one(shared: &Shared, way: &Way, turn: u64, due: Instant, measured: bool
     let (again, answer) = way.send(reserve).await;
     seen.again += again;
     if let Err(status) = answer {
-        failed(seen, account, &status);
-        return;
+        return failed(seen, account, &status, false);
     }
-    time(0, due);
+    record(0, due, seen);
     let ended = Instant::now();
     let end = if releases {
         Operation::Release(ReleaseRequest {
@@ -213,28 +211,29 @@ async fn one(shared: &Shared, way: &Way, turn: u64, due: Instant, measured: bool
         })
     };
     let (again, answer) = way.send(end).await;
-    time(1, ended);
-    time(2, due);
     seen.again += again;
+    let charged = match answer {
+        Ok(Outcome::Commit(answer)) => amount(&answer.charged),
+        Ok(_) => Ok(Decimal::ZERO),
+        Err(status) => Err(status),
+    };
+    match charged {
+        Ok(charged) => *seen.charged.entry(account).or_default() += charged,
+        Err(status) => return failed(seen, account, &status, true),
+    }
+    record(1, ended, seen);
+    record(2, due, seen);
     shared.answered.fetch_add(2, Ordering::Relaxed);
     seen.operations += if measured { 2 } else { 0 };
-    match answer {
-        Ok(Outcome::Commit(answer)) => match amount(&answer.charged) {
-            Ok(charged) => *seen.charged.entry(account).or_default() += charged,
-            Err(status) => failed(seen, account, &status),
-        },
-        Ok(_) => {}
-        Err(status) => failed(seen, account, &status),
-    }
 }
 
-/// Of a status without a reason of Holdbook's nobody knows whether it was done.
-fn failed(seen: &mut Seen, account: usize, status: &Status) {
+/// Of a status without a reason of Holdbook's nobody knows whether it was done; of a hold that was not ended, what the ledger has in the end.
+fn failed(seen: &mut Seen, account: usize, status: &Status, is_open: bool) {
     let refusal = Refusal::from(status.clone());
     let decided = refusal.reason.is_some() && !refusal.is_unavailable();
     let reason = refusal.reason.unwrap_or_else(|| refusal.code.to_owned());
     *seen.failed.entry(reason).or_default() += 1;
-    if !decided {
-        seen.unknown.push(account);
+    if is_open || !decided {
+        seen.unknown.insert(account);
     }
 }

@@ -56,6 +56,7 @@ pub struct Report {
     again: u64,
     failed: BTreeMap<String, u64>,
     compared: usize,
+    left_out: usize,
     /// Accounts of which the ledger says something else.
     pub differences: Vec<Difference>,
 }
@@ -82,6 +83,7 @@ impl Report {
             again: seen.again,
             failed: seen.failed,
             compared,
+            left_out: seen.unknown.len(),
             differences,
         }
     }
@@ -115,6 +117,7 @@ impl Report {
             "failed": self.failed,
             "microseconds": times.collect::<serde_json::Map<_, _>>(),
             "accounts_compared": self.compared,
+            "accounts_left_out": self.left_out,
             "differences": self.differences.len(),
         })
     }
@@ -155,6 +158,13 @@ impl fmt::Display for Report {
         }
         if self.again > 0 {
             writeln!(f, "sent again: {}", self.again)?;
+        }
+        if self.left_out > 0 {
+            writeln!(
+                f,
+                "not compared: {} accounts with a turn of which the end is not known",
+                self.left_out
+            )?;
         }
         for Difference {
             account_id,

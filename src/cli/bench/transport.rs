@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use tonic::{
-    Code, Status,
-    transport::{Channel, Endpoint},
-};
+use tonic::{Code, Status, transport::Channel};
 
 use super::{
-    super::{client::ConnectError, stream::MeterStream},
+    super::{
+        client::{self, ConnectError},
+        stream::MeterStream,
+    },
     args::{BenchArgs, Over},
 };
 use crate::proto::{
@@ -32,7 +32,7 @@ pub(super) enum Way {
 pub(super) async fn open(args: &BenchArgs) -> Result<Vec<Way>, ConnectError> {
     let mut ways = Vec::new();
     for _ in 0..args.connections {
-        let channel = connect(&args.server.server).await?;
+        let channel = client::connect(&args.server.server).await?;
         ways.push(match args.over {
             Over::Unary => Way::Unary(MeteringServiceClient::new(channel)),
             Over::Stream => {
@@ -45,22 +45,6 @@ pub(super) async fn open(args: &BenchArgs) -> Result<Vec<Way>, ConnectError> {
         });
     }
     Ok(ways)
-}
-
-/// A connection of its own; a deadline of a channel would end its streams.
-async fn connect(server: &str) -> Result<Channel, ConnectError> {
-    let endpoint = Endpoint::from_shared(server.to_owned());
-    let endpoint = endpoint.map_err(|_| ConnectError::Address {
-        server: server.to_owned(),
-    })?;
-    endpoint
-        .tcp_nodelay(true)
-        .connect()
-        .await
-        .map_err(|error| ConnectError::Unreachable {
-            server: server.to_owned(),
-            reason: error.to_string(),
-        })
 }
 
 impl Way {

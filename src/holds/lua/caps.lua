@@ -172,7 +172,7 @@ function caps.load(A, raw, at)
   if caps.hold(A) then caps.recount(A) end
 end
 
--- What is not counted yet is added up: the caps of the catalog begin to hold with the first hold that passes them.
+-- What is not counted yet is added up: the caps of the catalog begin to hold with the first hold that keeps within them.
 local function set_aside_under(A, label, value)
   for _, cap in ipairs(A.plan and A.plan.caps or {}) do
     if cap.label == label then return counter(A, label, value)[HELD] end

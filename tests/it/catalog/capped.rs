@@ -241,6 +241,13 @@ struct Run {
     calls: u32,
 }
 
+fn sent_labels(labels: &BTreeMap<&'static str, String>) -> HashMap<String, String> {
+    let owned = labels
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), value.clone()));
+    owned.collect()
+}
+
 /// A refusal as its reason and its metadata.
 fn refusal(status: &Status) -> (String, HashMap<String, String>) {
     let info = status.get_details_error_info();
@@ -340,10 +347,7 @@ impl Run {
                 nanos: 0,
             }),
             overage: overage.into(),
-            labels: labels
-                .iter()
-                .map(|(k, v)| ((*k).to_owned(), v.clone()))
-                .collect(),
+            labels: sent_labels(&labels),
             ..Default::default()
         };
         let expected = self.reference.passed(amount, &labels);
@@ -372,10 +376,7 @@ impl Run {
             account_id: ACCOUNT.into(),
             hold_id: id.clone(),
             amount: show(amount),
-            labels: labels
-                .iter()
-                .map(|(k, v)| ((*k).to_owned(), v.clone()))
-                .collect(),
+            labels: sent_labels(&labels),
             ..Default::default()
         };
         let expected = self.reference.passed(amount, &labels);
