@@ -31,7 +31,7 @@ fn in_force() -> InForce {
     // No reason against it; 0 slots, no length, no overage rejected; no features, resolutions, levels.
     let nothing = vec![0; 1 + 4 + 7 + 1 + 3];
     InForce {
-        need: [nothing, caps].concat().into(),
+        need: [nothing, caps].concat(),
         ..NEVER_IN_FORCE
     }
 }
