@@ -4,7 +4,14 @@
 
 mod look_up;
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use super::{
     LedgerWait,
@@ -68,13 +75,16 @@ pub struct Memory {
     patience: Duration,
     /// Where what is acknowledged is kept until the ledger has it.
     copy: Option<SecondCopy>,
+    /// By partition, the latest epoch that was seen with nothing left to replay.
+    all_replayed: Arc<[AtomicU64]>,
 }
 
 impl Memory {
     /// `patience`: how long to wait for a ledger that is behind.
     #[must_use]
-    pub const fn new(holds: Holds, ledger: Ledger, waits: LedgerWait, patience: Duration) -> Self {
+    pub fn new(holds: Holds, ledger: Ledger, waits: LedgerWait, patience: Duration) -> Self {
         Self {
+            all_replayed: (0..holds.partitions()).map(|_| AtomicU64::new(0)).collect(),
             holds,
             ledger,
             waits,
@@ -118,6 +128,7 @@ impl Memory {
         }
         for _ in 0..ROUNDS + RENEWALS {
             let era = self.holds.era(partition);
+            let all_replayed = self.all_replayed(partition);
             let reply = match self.holds.run(operation.clone()).await {
                 // Nothing was done. A recovery is under way: what it opens takes the call.
                 Err(HoldsError::Fenced(why)) => {
@@ -132,6 +143,16 @@ impl Memory {
             let Reply {
                 epoch, n, ledger_n, ..
             } = reply;
+            // Not found, or not as the call needs it: the last word only if nothing was left to replay when it was said.
+            let passing = match &reply.body {
+                Body::NoAccount => true,
+                Body::Answer(answer) => answer.is_refused_by_hold(),
+                _ => false,
+            };
+            if passing && !replays && all_replayed != epoch {
+                self.nobody_replays(partition, epoch).await?;
+                continue;
+            }
             match reply.body {
                 Body::Renew { record, answer } => {
                     let order = match &operation.verb {
@@ -185,17 +206,7 @@ impl Memory {
                         ..found
                     });
                 }
-                Body::NoAccount => {
-                    if !replays {
-                        self.nobody_replays(partition, reply.epoch).await?;
-                    }
-                    return Ok((partition, reply, told));
-                }
-                Body::Answer(ref answer) if !replays && answer.is_refused_by_hold() => {
-                    self.nobody_replays(partition, reply.epoch).await?;
-                    return Ok((partition, reply, told));
-                }
-                Body::Answer(_) | Body::Backpressure => {
+                Body::NoAccount | Body::Answer(_) | Body::Backpressure => {
                     self.keep(partition, operation, &reply);
                     return Ok((partition, reply, told));
                 }
@@ -224,15 +235,25 @@ impl Memory {
         }
     }
 
-    /// That something is not found, or that a hold is not as a call needs it, is no last word while another process may still replay what it
-    /// acknowledged before this epoch.
+    fn all_replayed(&self, partition: u32) -> u64 {
+        let latest = self.all_replayed.get(partition as usize);
+        latest.map_or(0, |epoch| epoch.load(Ordering::Relaxed))
+    }
+
+    /// Another process may still replay what it acknowledged before this epoch; or nobody, and what is said from now on counts.
     async fn nobody_replays(&self, partition: u32, epoch: u64) -> Result<(), MemoryError> {
+        if self.all_replayed(partition) == epoch {
+            return Ok(());
+        }
         let awaited = self
             .ledger
             .replays_awaited(partition, epoch, MAY_RETURN, None);
         if awaited.await? {
             let why = "what the call is about may yet be replayed".to_owned();
             return Err(HoldsError::Fenced(why).into());
+        }
+        if let Some(latest) = self.all_replayed.get(partition as usize) {
+            latest.fetch_max(epoch, Ordering::Relaxed);
         }
         Ok(())
     }

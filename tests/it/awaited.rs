@@ -1,14 +1,15 @@
 //! Between a roll-back and its replays "not found" is no last word: whoever acknowledged it may be cut off and come back.
 
 use holdbook::proto::{
-    CreateAccountRequest, GetBalanceRequest, RefundRequest, ReleaseRequest, ReserveRequest,
-    account_service_client::AccountServiceClient, metering_service_client::MeteringServiceClient,
+    CommitRequest, CreateAccountRequest, GetBalanceRequest, RefundRequest, ReleaseRequest,
+    ReserveRequest, account_service_client::AccountServiceClient, commit_request::What,
+    metering_service_client::MeteringServiceClient,
 };
 use tokio_postgres::NoTls;
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
-use crate::support::Stack;
+use crate::support::{Stack, fund};
 
 const ACCOUNT: &str = "acme";
 
@@ -86,4 +87,60 @@ async fn nothing_is_unknown_while_a_process_may_replay_it() {
         balance().await,
         (Code::NotFound, "ACCOUNT_NOT_FOUND".to_owned())
     );
+}
+
+/// What the other process replays between a refusal and the question whether anybody may yet replay: the refusal must not stand.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_of_before_the_last_replay_is_no_last_word() {
+    let stack = Stack::start(&["--partitions=1"]).await;
+    let connect = async || {
+        let (ledger, connection) = tokio_postgres::connect(&stack.postgres_url, NoTls)
+            .await
+            .expect("Postgres answers");
+        tokio::spawn(connection);
+        ledger
+    };
+    let (other, watch) = (connect().await, connect().await);
+    let mut metering = MeteringServiceClient::new(stack.channel());
+    fund(&stack.channel(), ACCOUNT, "1").await;
+    let reserve = ReserveRequest {
+        account_id: ACCOUNT.into(),
+        hold_id: "frame-1".into(),
+        amount: "1".into(),
+        ..Default::default()
+    };
+    metering.reserve(reserve).await.expect("a hold");
+
+    // It has not said yet that it has nothing left to replay, and whoever asks has to wait.
+    let says =
+        "insert into heartbeats (process, partition, epoch) values (gen_random_uuid(), 0, 1);
+        begin; lock table heartbeats in access exclusive mode;
+        update heartbeats set epoch = 9223372036854775807 where epoch = 1";
+    other.batch_execute(says).await.expect("another process");
+    let refund = RefundRequest {
+        account_id: ACCOUNT.into(),
+        hold_id: "frame-1".into(),
+        refund_id: "sorry".into(),
+        amount: "1".into(),
+        ..Default::default()
+    };
+    let mut client = metering.clone();
+    let asked = tokio::spawn(async move { client.refund(refund).await });
+    let waiting = "select from pg_stat_activity
+        where wait_event_type = 'Lock' and query like 'select exists (select from heartbeats%'";
+    while watch.query(waiting, &[]).await.expect("rows").is_empty() {
+        assert!(!asked.is_finished(), "the refund was not asked about");
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    // The commit is what it replays.
+    let commit = CommitRequest {
+        account_id: ACCOUNT.into(),
+        hold_id: "frame-1".into(),
+        what: Some(What::AllHeld(true)),
+        ..Default::default()
+    };
+    metering.commit(commit).await.expect("a charge");
+    other.batch_execute("commit").await.expect("it is done");
+    let refunded = asked.await.expect("it ends");
+    refunded.expect("there is something to refund by now");
 }
