@@ -73,7 +73,7 @@ fmt: ## Format the code
 
 # --- longer runs -----------------------------------------------------------------------------------------------------
 
-.PHONY: model model-plans mutate-catalogs usages renewals chaos replay outage sabotage sabotage-chaos bench-smoke bench-memory
+.PHONY: model model-plans mutate-catalogs usages renewals chaos replay outage sabotage sabotage-chaos bench bench-smoke bench-memory
 model: setup-run ## Random operations against the reference model: OPS=1000000 SEED=7
 	@OPS=$(OPS) SEED=$(SEED) bash .ci/last_line.sh '^model: .* differences' $(CARGO) test --locked --test it model::random_sequences -- --nocapture --exact
 
@@ -106,7 +106,10 @@ sabotage-chaos: setup ## Give those copies that name a fault to `make chaos`: in
 	bash tests/sabotage/run.sh --chaos
 
 bench-smoke: setup-run ## Latency and throughput as ratios to a call that does nothing
-	$(CARGO) bench --locked --bench smoke
+	$(CARGO) bench --locked --bench ratios -- smoke
+
+bench: setup-run ## Every ratio to a call that does nothing, to the program by itself and to Postgres alone, with its bound: ROUNDS=5
+	ROUNDS=$(ROUNDS) $(CARGO) bench --locked --bench ratios
 
 bench-memory: setup-run ## Redis' memory with ACCOUNTS=10000000 in the ledger of which ACTIVE=10000 are used; FRESH=1 makes it anew, in FOLDER
 	ACCOUNTS=$(ACCOUNTS) ACTIVE=$(ACTIVE) IDLE=$(IDLE) FRESH=$(FRESH) FOLDER="$(FOLDER)" $(CARGO) bench --locked --bench memory

@@ -37,7 +37,9 @@ pub use reply::{Body, Reply};
 pub use snapshot::Snapshot;
 pub use wire::{Malformed, Reader, Writer};
 
-use self::{connection::Connection, executor::Executor, keys::Keys, operation::Operation};
+use self::{
+    connection::Connection, executor::Executor, keys::Keys, operation::Operation, program::Program,
+};
 
 /// Why Redis did not do it.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -137,6 +139,7 @@ struct Partition {
     suspicion: Notify,
     executor: Executor,
     replayer: Executor,
+    limits: Limits,
     /// For all that is not the hot path.
     side: Mutex<Connection>,
     /// For the one who waits for the next entry: it blocks its connection.
@@ -187,6 +190,7 @@ impl Holds {
                 suspicion: Notify::new(),
                 executor,
                 replayer,
+                limits: limits.clone(),
                 side,
                 waiter,
             }
@@ -228,6 +232,22 @@ impl Holds {
             partition.suspicion.notify_one();
         }
         answer
+    }
+
+    /// What goes to Redis for a batch of operations on one partition, with the keys that the program asked for: for who measures or tests
+    /// the program by itself.
+    #[must_use]
+    pub fn packed_call(
+        &self,
+        partition: u32,
+        operations: &[Operation],
+        asked: &[String],
+    ) -> Vec<u8> {
+        let Partition { keys, limits, .. } = self.partition(partition);
+        let operations: Vec<_> = operations.iter().collect();
+        let era = self.era(partition);
+        let call = Program::get().call(keys, &era, limits, &operations, asked);
+        call.get_packed_command()
     }
 
     /// Somebody must look at a partition: what was read of it cannot be.

@@ -22,6 +22,7 @@ const SOURCE: &str = concat!(
     include_str!("lua/commit.lua"),
     include_str!("lua/refund.lua"),
     include_str!("lua/replay.lua"),
+    include_str!("lua/usual.lua"),
     include_str!("lua/batch.lua"),
 );
 

@@ -27,3 +27,4 @@ mod replay;
 mod support;
 mod telemetry;
 mod tidy;
+mod usual;

@@ -85,8 +85,9 @@ end
 -- The account, and the hold if it is open, in one read. False: there is none; nil: the ledger must be read.
 function find_account(op)
   local A, field = accounts[op.key], op.dkey and 'h:' .. op.id or 's'
+  if A and A.usual then A = usual.thaw(A) end
   if A == nil then
-    local got = call('HMGET', op.key, 's', 'e', field, 'l')
+    local got = op.got or call('HMGET', op.key, 's', 'e', field, 'l')
     if got[2] ~= ERA then
       A = load_account(op)
       if A == nil then return nil end

@@ -18,22 +18,13 @@ function read_op(op, raw, place)
   if REPLAYS then amount, instant, created, before, rejects, made, at = take('>i7i7i7i7BI2c0', raw, at) end
   local count = keys_of(verb)
   if count > ACCOUNT_KEYS then id, asked, prior, prior_outcome, at = take('>sBI2c0I2c0', raw, at) end
-  local holds = count == HOLD_KEYS
   op.raw, op.at, op.key, op.verb, op.actor, op.trace, op.load, op.step, op.id = raw, at, KEYS[place], verb, actor, trace, load, step, id
-  op.asked, op.prior, op.prior_outcome = asked, prior, prior_outcome
-  op.dkey, op.pkey, op.gkey = holds and KEYS[place + 1], holds and KEYS[place + 2], count == GRANT_KEYS and KEYS[place + 1]
+  op.asked, op.prior, op.prior_outcome, op.got = asked, prior, prior_outcome, nil
+  op.dkey, op.pkey, op.gkey = count == HOLD_KEYS and KEYS[place + 1], KEYS[place + 2], KEYS[place + 1]
   if REPLAYS then op.amount, op.instant, op.created, op.before, op.rejects, op.made = amount, instant, created, before, rejects == 1, made end
   return place + count
 end
 
-end
-
--- New credits and new holds stop at the soft bound of the ledger's backlog, everything at the hard one.
-local function too_far_behind(verb, backlog)
-  if REPLAYS or verb == V_READ or verb == V_BALANCE or verb == V_HOLD or verb == V_FREEZE or verb == V_UNFREEZE then return false end
-  if backlog >= BACKLOG_HARD then return true end
-  local waits = verb == V_RESERVE or verb == V_CHARGE or verb == V_GRANT or verb == V_CREATE or verb == V_PLAN
-  return waits and backlog >= BACKLOG_SOFT
 end
 
 do
@@ -65,9 +56,20 @@ end
 
 end
 
+-- New credits and new holds stop at the soft bound of the ledger's backlog, everything at the hard one.
+local function too_far_behind(verb, backlog)
+  if (backlog < BACKLOG_SOFT and backlog < BACKLOG_HARD) or REPLAYS or verb == V_READ or verb == V_BALANCE or verb == V_HOLD or verb == V_FREEZE or verb == V_UNFREEZE then return false end
+  if backlog >= BACKLOG_HARD then return true end
+  local waits = verb == V_RESERVE or verb == V_CHARGE or verb == V_GRANT or verb == V_CREATE or verb == V_PLAN
+  return waits and backlog >= BACKLOG_SOFT
+end
+
 local function decide(op, backlog)
   if too_far_behind(op.verb, backlog) then return pack('>Bs', REFUSED + 3, string.char(BACKPRESSURE)) end
   if op.verb == V_CREATE then return verbs[op.verb](op) end
+  local briefly = usual[op.verb]
+  local answered = briefly and briefly(op)
+  if answered then return answered end
   local A = find_account(op)
   if not A then return pack('>B', A == nil and LOAD or NO_ACCOUNT) end
   A.bare_caps = nil -- those of a call that was refused, or only validated, are nobody's
@@ -82,7 +84,7 @@ local function decide(op, backlog)
 end
 
 local function prepare(A)
-  A.packed = pack_account(A)
+  if not A.usual then A.packed = pack_account(A) end
   if A.spent_changed then
     local parts = {}
     for i, g in ipairs(A.spent) do parts[i] = pack_grant(g) end
@@ -142,6 +144,7 @@ local function write_new_keys(A)
 end
 
 function write_account(A)
+  if A.usual then return usual.write(A) end
   if A.fresh then call('DEL', A.key) end
   write_fields(A)
   for _, h in pairs(A.holds) do

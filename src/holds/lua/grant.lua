@@ -1,5 +1,9 @@
 -- Giving credits, and taking a grant back. `g:` remembers both outcomes; after that the ledger does.
 
+local full
+
+do -- a function has at most 200 locals, and the program is one
+
 local function live_grants(A)
   local count = 0
   for _, g in ipairs(A.grants) do
@@ -9,9 +13,11 @@ local function live_grants(A)
 end
 
 -- A2, G1. Answers what is full, as the number that the refusal carries: 1 grants, 2 credits.
-local function full(A, new_grants, amount)
+function full(A, new_grants, amount)
   if new_grants > 0 and live_grants(A) + new_grants > MAX_LIVE then return 1 end
   if A.free + A.held + A.pending + amount > MAX_CREDITS then return 2 end
+end
+
 end
 
 -- (grant's outcome, revoke's outcome) as remembered; the second is '' until there is one.
@@ -33,6 +39,8 @@ local function record_grant(A, op, granted, revoked)
   A.new_keys = A.new_keys or {}
   A.new_keys[op.gkey] = A.granted[op.id]
 end
+
+do
 
 -- I2: what a purchase came to, the last 15 bytes, was not sent.
 local function same_grant(was, sent, bought)
@@ -115,4 +123,6 @@ verbs[V_REVOKE] = function(op, A)
   record_grant(A, op, granted or pack_outcome('', ''), outcome)
   emit(E, outcome, pack('>I4', no))
   return done(E, nil, outcome)
+end
+
 end

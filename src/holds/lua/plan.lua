@@ -269,8 +269,8 @@ end
 
 -- The reasons against a call before and after the one for open holds, how many of those there may be, and whether a commit above its hold is
 -- rejected. What an account without a subscription may do was looked at before: the catalog says it.
-function beyond_plan(A, need, amount, sent)
-  local plan, it = plan_of(A), caps.adopt(A, need)
+function beyond_plan(A, it, amount, sent)
+  local plan = plan_of(A)
   local active, full = plan and plan.active, ''
   for name, bare_most in pairs(it.levels) do
     local most = most_of(plan, name, bare_most)

@@ -30,6 +30,7 @@ local ETAG_MISMATCH, BACKPRESSURE, SUBSCRIPTION_ACTIVE = 20, 21, 30
 local SPEND_CAP, FEATURE_NOT_IN_PLAN, DURATION_LIMIT, RESOLUTION_LIMIT = 5, 27, 28, 29
 
 local verbs = {}
+local usual = {} -- in usual.lua, and the packed forms that it shares
 
 -- Of this batch, set by `begin_batch`: the program is loaded once, and keeps nothing from one batch to the next.
 local KEYS, ARGV

@@ -14,7 +14,7 @@ end
 -- above its hold is rejected where the call does not say.
 function limits(A, amount, slot, need, sent)
   local state, slots, beyond, full, of_plan, rejects = barred(A), A.max_open, '', '', 0, false
-  if need ~= '' or A.packed_plan ~= '' then beyond, full, of_plan, rejects = beyond_plan(A, need, amount, sent) end
+  if need ~= '' or A.packed_plan ~= '' then beyond, full, of_plan, rejects = beyond_plan(A, caps.adopt(A, need), amount, sent) end
   local reasons = (state and string.char(state) or '') .. beyond
   if slots == 0 or (of_plan > 0 and of_plan < slots) then slots = of_plan end
   if slot and slots > 0 and A.open >= slots then reasons = reasons .. string.char(CONCURRENCY_LIMIT) end

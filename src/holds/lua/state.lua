@@ -10,6 +10,7 @@ local ACCOUNT = '>Bi7i7BBi7i7i7I4I4i7i7i7I4I4i7B'
 local PLAIN, ASKING = 3, 4
 local GRANT = '>I4BBBI2i7i7i7i7i7s'
 local ROLLOVER = '>i7i7I4'
+usual.ACCOUNT, usual.PLAIN, usual.GRANT = ACCOUNT, PLAIN, GRANT
 
 -- Redis sets a collating locale, so `<` on strings is not by bytes (G1).
 local function before_by_bytes(a, b)
@@ -155,6 +156,7 @@ end
 -- A hold without partial commits, extensions, promises or refunds needs no totals: its one outcome has them.
 local HOLD, TOTALS = '>BBi5i7i6i6I2c0', '>i7i7i7i7i7i7i7i7i7'
 local F_LATE, F_TOTALS, F_FIRST, F_COLD, F_REJECTS = 1, 2, 4, 8, 16
+usual.HOLD, usual.REJECTS = HOLD, F_REJECTS
 
 function note_burn(h, no, amount)
   for i, burn in ipairs(h.burns) do

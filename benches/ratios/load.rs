@@ -4,7 +4,6 @@ use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 use tokio::task::JoinSet;
-use tonic::transport::Channel;
 
 use super::Outcome;
 
@@ -72,39 +71,45 @@ pub async fn alone(
 
 /// [`IN_FLIGHT`] callers on all connections for `length`, each beginning its next turn when the one before has ended. A turn is
 /// given a connection and a number that no other has, and says how many calls it made. A call that fails ends the run.
-pub async fn together<F>(
-    channels: &[Channel],
+pub async fn together<C, F>(
+    connections: &[C],
     length: Duration,
-    turn: impl Fn(Channel, u64) -> F + Clone + Send + 'static,
+    turn: impl Fn(C, u64) -> F + Clone + Send + 'static,
 ) -> Outcome<Load>
 where
+    C: Clone + Send + 'static,
     F: Future<Output = Outcome<u64>> + Send,
 {
-    together_up_to(channels, length, u64::MAX, turn).await
+    callers(IN_FLIGHT, connections, length, u64::MAX, turn).await
 }
 
-/// As [`together`], and at most `turns`.
-pub async fn together_up_to<F>(
-    channels: &[Channel],
+/// As [`together`], with so many `callers` that make at most `turns`.
+pub async fn callers<C, F>(
+    count: usize,
+    connections: &[C],
     length: Duration,
     turns: u64,
-    turn: impl Fn(Channel, u64) -> F + Clone + Send + 'static,
+    turn: impl Fn(C, u64) -> F + Clone + Send + 'static,
 ) -> Outcome<Load>
 where
+    C: Clone + Send + 'static,
     F: Future<Output = Outcome<u64>> + Send,
 {
     let started = Instant::now();
     let mut callers = JoinSet::new();
-    for caller in 0..IN_FLIGHT {
-        let (channel, turn) = (channels[caller % channels.len()].clone(), turn.clone());
+    for caller in 0..count {
+        let (connection, turn) = (
+            connections[caller % connections.len()].clone(),
+            turn.clone(),
+        );
         callers.spawn(async move {
             let (mut calls, mut times) = (0, Times::new()?);
-            for number in (caller as u64..turns).step_by(IN_FLIGHT) {
+            for number in (caller as u64..turns).step_by(count) {
                 let began = Instant::now();
                 if began - started >= length {
                     break;
                 }
-                calls += turn(channel.clone(), number).await?;
+                calls += turn(connection.clone(), number).await?;
                 times.record(began.elapsed())?;
             }
             Outcome::Ok((calls, times))

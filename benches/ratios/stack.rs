@@ -33,8 +33,8 @@ pub struct Stack {
 }
 
 impl Stack {
-    /// Starts everything from nothing.
-    pub async fn start() -> Outcome<Self> {
+    /// Starts everything from nothing, the service with `flags`.
+    pub async fn start(flags: &[&str]) -> Outcome<Self> {
         let name = format!("holdbook-bench-{}", uuid::Uuid::new_v4().simple());
         let servers = Servers::start(ServersConfig {
             data_dir: env::temp_dir().join(name),
@@ -45,7 +45,7 @@ impl Stack {
         let folder = servers.data_dir().to_owned();
         ledger::migrate(&servers.postgres_url()).await?;
         let (redis, postgres) = (servers.redis_socket_url(), servers.postgres_url());
-        let service = Service::start(&redis, &postgres, &["--bench=true"]).await?;
+        let service = Service::start(&redis, &postgres, flags).await?;
         let ledger = Ledger::connect(&servers.postgres_url(), 2).await?;
         let partitions = u32::try_from(ledger.partitions().await?.len())?;
         let holds = Holds::new(Options::for_reading(servers.redis_url(), partitions))?;
@@ -68,20 +68,85 @@ impl Stack {
         &self.folder
     }
 
+    /// The database of the ledger.
+    pub fn postgres_url(&self) -> String {
+        self.servers.postgres_url()
+    }
+
+    /// Where Redis is.
+    pub fn redis_url(&self) -> String {
+        self.servers.redis_socket_url()
+    }
+
+    /// Both stores as the service sees them; sends no operation.
+    pub const fn holds(&self) -> &Holds {
+        &self.holds
+    }
+
+    /// Asks Redis.
+    pub async fn redis<T: redis::FromRedisValue>(&self, command: &[&str]) -> Outcome<T> {
+        let client = redis::Client::open(self.servers.redis_url())?;
+        let mut connection = client.get_multiplexed_async_connection().await?;
+        let (name, arguments) = command.split_first().ok_or("no command")?;
+        let mut cmd = redis::cmd(name);
+        Ok(cmd.arg(arguments).query_async(&mut connection).await?)
+    }
+
+    /// A number that `INFO` tells.
+    pub async fn info(&self, section: &str, before: &str) -> Outcome<u64> {
+        let info: String = self.redis(&["INFO", section]).await?;
+        let rest = info.split_once(before).ok_or("Redis does not tell")?.1;
+        let digits = rest.find(|c: char| !c.is_ascii_digit());
+        Ok(rest[..digits.unwrap_or(rest.len())].parse()?)
+    }
+
+    /// When Redis writes to the disk: `always`, before each answer; or `everysec`.
+    pub async fn set_fsync(&self, when: &str) -> Outcome<()> {
+        let set = ["CONFIG", "SET", "appendfsync", when];
+        self.redis::<()>(&set).await
+    }
+
+    /// What Postgres has used of the processors so far, all its processes together.
+    pub async fn postgres_cpu(&self) -> Outcome<Duration> {
+        let pid =
+            tokio::fs::read_to_string(self.folder.join("postgres/data/postmaster.pid")).await?;
+        let pid = pid.lines().next().ok_or("Postgres has no pid")?.to_owned();
+        let mut ticks = 0;
+        let mut processes = tokio::fs::read_dir("/proc").await?;
+        while let Some(process) = processes.next_entry().await? {
+            // It may have ended since.
+            let Ok(stat) = tokio::fs::read_to_string(process.path().join("stat")).await else {
+                continue;
+            };
+            // Behind the name, which may have spaces: state, parent, and from the 12th on user, system, and both of children waited for.
+            let Some((_, rest)) = stat.rsplit_once(") ") else {
+                continue;
+            };
+            let fields: Vec<&str> = rest.split(' ').collect();
+            let own = process.file_name().to_str() == Some(&pid);
+            let wanted = if own {
+                &fields[11..15]
+            } else if fields[1] == pid {
+                &fields[11..13]
+            } else {
+                continue;
+            };
+            for field in wanted {
+                ticks += field.parse::<u64>()?;
+            }
+        }
+        // A tick is a hundredth of a second wherever Linux runs.
+        Ok(Duration::from_millis(ticks * 10))
+    }
+
     /// What the figures depend on.
     ///
     /// # Errors
     /// Redis does not write to the disk before each answer: then the figures would mean nothing.
     pub async fn describe(&self) -> Outcome<String> {
-        let client = redis::Client::open(self.servers.redis_url())?;
-        let mut connection = client.get_multiplexed_async_connection().await?;
         let mut settings = Vec::new();
         for name in ["appendonly", "appendfsync"] {
-            let (_, value): (String, String) = redis::cmd("CONFIG")
-                .arg("GET")
-                .arg(name)
-                .query_async(&mut connection)
-                .await?;
+            let (_, value): (String, String) = self.redis(&["CONFIG", "GET", name]).await?;
             settings.push(value);
         }
         if settings != ["yes", "always"] {

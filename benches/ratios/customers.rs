@@ -1,6 +1,6 @@
 //! The accounts that are metered, and the calls that meter them.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, ops::Range};
 
 use holdbook::proto::{
     ApplyCatalogRequest, CommitRequest, CreateAccountRequest, Durability, GrantCreditsRequest,
@@ -18,7 +18,7 @@ pub const ACCOUNTS: usize = 10_000;
 /// Accounts in the making at once: each grant waits for the ledger once, so many wait together.
 const MAKERS: usize = 256;
 
-fn account_id(number: usize) -> String {
+pub fn account_id(number: usize) -> String {
     format!("bench-{number}")
 }
 
@@ -29,14 +29,26 @@ fn subscriber_id(number: usize) -> String {
 
 /// Makes all accounts, each with a small allowance that the run uses up and a top-up that it does not; and as many that have a plan.
 pub async fn create(channels: &[Channel]) -> Outcome<()> {
+    create_all(channels, 0..ACCOUNTS, true).await
+}
+
+/// Those of some numbers, without a plan.
+pub async fn create_plain(channels: &[Channel], numbers: Range<usize>) -> Outcome<()> {
+    create_all(channels, numbers, false).await
+}
+
+async fn create_all(channels: &[Channel], numbers: Range<usize>, plans: bool) -> Outcome<()> {
     let mut makers = JoinSet::new();
     for first in 0..MAKERS {
         let channel = channels[first % channels.len()].clone();
+        let mine = numbers.clone().skip(first).step_by(MAKERS);
         makers.spawn(async move {
-            for number in (first..ACCOUNTS).step_by(MAKERS) {
+            for number in mine {
                 create_one(channel.clone(), account_id(number)).await?;
-                create_one(channel.clone(), subscriber_id(number)).await?;
-                subscribe(channel.clone(), subscriber_id(number)).await?;
+                if plans {
+                    create_one(channel.clone(), subscriber_id(number)).await?;
+                    subscribe(channel.clone(), subscriber_id(number)).await?;
+                }
             }
             Outcome::Ok(())
         });
@@ -179,12 +191,12 @@ pub fn commit(phase: &str, number: u64) -> CommitRequest {
     }
 }
 
-fn hold_id(phase: &str, number: u64) -> String {
+pub fn hold_id(phase: &str, number: u64) -> String {
     format!("{phase}-{number:08}")
 }
 
 /// A multiplier without a common factor with the count visits every account before one comes twice.
-fn spread(number: u64) -> usize {
+pub fn spread(number: u64) -> usize {
     const STRIDE: u64 = 7919;
     usize::try_from(number.wrapping_mul(STRIDE) % ACCOUNTS as u64).unwrap_or_default()
 }

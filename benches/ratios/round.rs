@@ -3,8 +3,8 @@
 use std::{fmt, time::Duration};
 
 use holdbook::proto::{
-    NoopRequest, NoopResponse, bench_service_client::BenchServiceClient,
-    metering_service_client::MeteringServiceClient,
+    CommitRequest, NoopRequest, NoopResponse, ReserveRequest,
+    bench_service_client::BenchServiceClient, metering_service_client::MeteringServiceClient,
 };
 use tokio::process::Child;
 use tonic::transport::{Channel, Endpoint};
@@ -21,6 +21,8 @@ const BLOCK_CALLS: u64 = 750;
 /// How long many callers reserve and commit, and how long they do nothing on each server.
 const PAIRS_LENGTH: Duration = Duration::from_secs(4);
 const NOOP_LENGTH: Duration = Duration::from_secs(2);
+/// Connections with one caller each.
+const SEPARATE: usize = 32;
 /// Of the warm-up, for each load.
 const WARM_UP: Duration = Duration::from_millis(500);
 
@@ -37,6 +39,8 @@ pub struct Together {
     pub pairs: Load,
     /// The same, until they were answered.
     pub answered_per_s: f64,
+    /// Of Postgres' processes, until then.
+    pub postgres_cpu: Duration,
     pub lag_entries: u64,
     pub drained_after: Duration,
     /// As `pairs`, each call by usage.
@@ -53,15 +57,22 @@ pub struct Round {
     pub together: Together,
 }
 
+impl Alone {
+    /// Against the faster of both no-ops.
+    pub fn p50_vs_noop(&self) -> f64 {
+        self.reserve.p50_ms() / self.noop.p50_ms().min(self.bare.p50_ms())
+    }
+
+    /// Against the faster of both no-ops.
+    pub fn p99_vs_noop(&self) -> f64 {
+        self.reserve.p99_ms() / self.noop.p99_ms().min(self.bare.p99_ms())
+    }
+}
+
 impl Round {
     /// Against the faster of both no-ops.
     pub fn reserve_p50_vs_noop(&self) -> f64 {
-        let Alone {
-            reserve,
-            noop,
-            bare,
-        } = &self.alone;
-        reserve.p50_ms() / noop.p50_ms().min(bare.p50_ms())
+        self.alone.p50_vs_noop()
     }
 
     /// Against the faster of both no-ops.
@@ -106,11 +117,14 @@ impl fmt::Display for Round {
 pub struct Callers {
     pub service: Vec<Channel>,
     bare: Vec<Channel>,
+    /// Of both, in that order.
+    urls: [String; 2],
     /// Ends with this.
     _bare_server: Child,
 }
 
-async fn connect(url: &str) -> Outcome<Vec<Channel>> {
+/// Connections to a server.
+pub async fn connect(url: &str) -> Outcome<Vec<Channel>> {
     let mut channels = Vec::with_capacity(CONNECTIONS);
     for _ in 0..CONNECTIONS {
         channels.push(Endpoint::from_shared(url.to_owned())?.connect().await?);
@@ -144,6 +158,23 @@ async fn pair_by_usage(channel: Channel, phase: String, number: u64) -> Outcome<
     Ok(2)
 }
 
+/// The same, all on one account.
+async fn pair_on_one(channel: Channel, phase: String, number: u64) -> Outcome<u64> {
+    let mut metering = MeteringServiceClient::new(channel);
+    let account_id = customers::account_id(0);
+    let reserve = ReserveRequest {
+        account_id: account_id.clone(),
+        ..customers::reserve(&phase, number)
+    };
+    metering.reserve(reserve).await?;
+    let commit = CommitRequest {
+        account_id,
+        ..customers::commit(&phase, number)
+    };
+    metering.commit(commit).await?;
+    Ok(2)
+}
+
 impl Callers {
     /// Starts the bare server with an answer that the service gave, and connects to both.
     pub async fn connect(stack: &Stack) -> Outcome<Self> {
@@ -157,6 +188,7 @@ impl Callers {
         Ok(Self {
             service,
             bare: connect(&url).await?,
+            urls: [stack.url().to_owned(), url],
             _bare_server: bare_server,
         })
     }
@@ -176,25 +208,24 @@ impl Callers {
     pub async fn round(&self, stack: &Stack, number: usize) -> Outcome<Round> {
         Ok(Round {
             disk: stack.disk().await?,
-            alone: self.alone(stack, number).await?,
+            alone: self.alone(stack, &format!("alone{number}")).await?,
             together: self.together(stack, number).await?,
         })
     }
 
     /// The ledger has everything before a no-op is timed, so that its work does not slow that down.
-    async fn alone(&self, stack: &Stack, round: usize) -> Outcome<Alone> {
+    pub async fn alone(&self, stack: &Stack, phase: &str) -> Outcome<Alone> {
         let mut alone = Alone {
             reserve: Times::new()?,
             noop: Times::new()?,
             bare: Times::new()?,
         };
-        let phase = format!("alone{round}");
         for block in 0..BLOCKS {
             let numbers = block * BLOCK_CALLS..(block + 1) * BLOCK_CALLS;
             let service = self.service[0].clone();
             let times = load::alone(numbers.clone(), async |number| {
                 let mut metering = MeteringServiceClient::new(service.clone());
-                metering.reserve(customers::reserve(&phase, number)).await?;
+                metering.reserve(customers::reserve(phase, number)).await?;
                 Ok(())
             });
             alone.reserve.add(&times.await?)?;
@@ -209,7 +240,7 @@ impl Callers {
                 times.add(&idle.await?)?;
             }
         }
-        self.finish(&phase, BLOCKS * BLOCK_CALLS).await?;
+        self.finish(phase, BLOCKS * BLOCK_CALLS).await?;
         stack.drain(DRAIN_MAX).await?;
         Ok(alone)
     }
@@ -225,7 +256,7 @@ impl Callers {
                 Ok(1)
             }
         };
-        load::together_up_to(&self.service, Duration::MAX, count, turn).await?;
+        load::callers(load::IN_FLIGHT, &self.service, Duration::MAX, count, turn).await?;
         Ok(())
     }
 
@@ -252,13 +283,14 @@ impl Callers {
             Some(_) => Some(by_usage().await?),
             None => None,
         };
-        let phase = format!("together{round}");
+        let (phase, cpu) = (format!("together{round}"), stack.postgres_cpu().await?);
         let turn = move |channel, number| pair(channel, phase.clone(), number);
         let mut pairs = load::together(&self.service, PAIRS_LENGTH, turn).await?;
         let answered_per_s = pairs.calls_per_s();
         let lag_entries = stack.lag().await?;
         let drained_after = stack.drain(DRAIN_MAX).await?;
         pairs.took += drained_after;
+        let postgres_cpu = stack.postgres_cpu().await? - cpu;
         let by_usage = match early_usage {
             Some(early) => early,
             None => by_usage().await?,
@@ -270,6 +302,7 @@ impl Callers {
         Ok(Together {
             pairs,
             answered_per_s,
+            postgres_cpu,
             lag_entries,
             drained_after,
             by_usage,
@@ -277,4 +310,36 @@ impl Callers {
             bare,
         })
     }
+
+    /// [`SEPARATE`] connections, each with one call at a time: pairs against the faster no-op.
+    pub async fn separate(&self, stack: &Stack, round: usize) -> Outcome<f64> {
+        let [service, bare] = &self.urls;
+        let (service, bare) = (open(service).await?, open(bare).await?);
+        let length = NOOP_LENGTH;
+        let own = load::callers(SEPARATE, &service, length, u64::MAX, noop).await?;
+        let phase = format!("separate{round}");
+        let turn = move |channel, number| pair(channel, phase.clone(), number);
+        let mut pairs = load::callers(SEPARATE, &service, PAIRS_LENGTH, u64::MAX, turn).await?;
+        pairs.took += stack.drain(DRAIN_MAX).await?;
+        let bare = load::callers(SEPARATE, &bare, length, u64::MAX, noop).await?;
+        Ok(pairs.calls_per_s() / own.calls_per_s().max(bare.calls_per_s()))
+    }
+
+    /// All callers on one account, so that one partition works.
+    pub async fn hot(&self, stack: &Stack, round: usize) -> Outcome<Load> {
+        let phase = format!("hot{round}");
+        let turn = move |channel, number| pair_on_one(channel, phase.clone(), number);
+        let mut pairs = load::together(&self.service, PAIRS_LENGTH, turn).await?;
+        pairs.took += stack.drain(DRAIN_MAX).await?;
+        Ok(pairs)
+    }
+}
+
+async fn open(url: &str) -> Outcome<Vec<Channel>> {
+    let mut channels = Vec::with_capacity(SEPARATE);
+    while channels.len() < SEPARATE {
+        channels.extend(connect(url).await?);
+    }
+    channels.truncate(SEPARATE);
+    Ok(channels)
 }
