@@ -87,6 +87,7 @@
 //! 3. [`plans`]: what a subscription gives in which cycle, and how it starts, changes and ends. Pure.
 //! 4. [`holds`]: the state in Redis and the only way to change it. Its `lua/` is the heart: `prelude` (words and numbers), `state`
 //!    (packed forms), `moves` (the only place where balances change), `due` (what time does), then the verbs, and `batch` with the line.
+//!    `usual` is the short way of most calls: the same rules on the packed forms; a test holds it against the others, byte by byte.
 //! 5. [`rpc`]: what callers see. `metering` is the hot path's beginning, `status` its refusals.
 //! 6. [`ledger`]: the book. The migrations are commented to be read first; `writer` posts a batch in one transaction.
 //! 7. [`catalogs`]: which version of the prices holds, in every process, and how one more is added.

@@ -1,4 +1,4 @@
--- Events, and the moves of credits in them. No balance changes anywhere else.
+-- Events, and the moves of credits in them. No balance changes anywhere else, but for what usual.lua does in the same way.
 
 local ISSUE, PIN, BURN_PIN, BURN_FREE, OVERDRAW, ABSORB = 1, 2, 3, 4, 5, 6
 local RETURN, RETURN_JOIN, RETURN_BREAK, RETURN_ISSUED = 7, 8, 9, 10
