@@ -112,8 +112,6 @@ impl GrantStatus {
 pub(super) struct HoldChange<'a> {
     pub fact: &'a HoldFact,
     pub last_sequence: u64,
-    /// The event that made it is here, too: the ledger has no row of it.
-    pub is_new: bool,
 }
 
 impl<'a> Batch<'a> {
@@ -288,16 +286,12 @@ impl<'a> Batch<'a> {
     }
 
     fn add_hold(&mut self, event: &'a Event, fact: &'a HoldFact) {
-        let change = self
-            .holds
-            .entry((&event.account, fact.hold.sequence))
-            .or_insert(HoldChange {
-                fact,
-                last_sequence: event.sequence,
-                is_new: event.sequence == fact.hold.sequence,
-            });
-        change.fact = fact;
-        change.last_sequence = event.sequence;
+        let change = HoldChange {
+            fact,
+            last_sequence: event.sequence,
+        };
+        self.holds
+            .insert((&event.account, fact.hold.sequence), change);
     }
 
     fn grant(&mut self, event: &'a Event, no: u32) -> &mut GrantChange {

@@ -1,4 +1,4 @@
-//! Writes a batch: events, transfers and new holds by binary `COPY`, the rest one statement per table.
+//! Writes a batch: events and transfers by binary `COPY`, the rest one statement per table.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -74,16 +74,12 @@ pub(super) async fn write(
     let new_grants = columns::NewGrants::of(batch)?;
     let grants = columns::Grants::of(batch)?;
     let closed = columns::Closed::of(batch)?;
-    let (new_holds, holds) = (
-        columns::Holds::of(batch, true)?,
-        columns::Holds::of(batch, false)?,
-    );
+    let holds = columns::Holds::of(batch)?;
     let subscriptions = columns::Subscriptions::of(batch)?;
     let bills = columns::Bills::of(batch)?;
     let levels = columns::Levels::of(batch)?;
     copy_events(tx, statements, batch).await?;
     copy_transfers(tx, statements, batch, &names).await?;
-    new_holds.copy(tx, &statements.copy_holds).await?;
     // Sent together, answered in order; each is looked at in that order, so that the first cause is the one reported.
     let (created, updated, granted, changed, ended, held, subscribed, billed, measured) = tokio::join!(
         accounts.new.execute(tx, &statements.insert_accounts),

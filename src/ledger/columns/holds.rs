@@ -1,14 +1,8 @@
-//! Holds, after their last event in a batch: new ones by binary `COPY`, a third of an upsert's cost a row.
-
-use std::pin::pin;
+//! Holds, after their last event in a batch.
 
 use jiff::Timestamp;
 use rust_decimal::Decimal;
-use tokio_postgres::{
-    Error, Statement, Transaction,
-    binary_copy::BinaryCopyInWriter,
-    types::{Json, ToSql, Type},
-};
+use tokio_postgres::{Error, Statement, Transaction, types::Json};
 
 use super::{
     super::{batch::Batch, error::DataError, value},
@@ -51,39 +45,10 @@ pub(in crate::ledger) struct Holds<'a> {
     catalog_version: Vec<Option<i64>>,
 }
 
-/// Of the columns, in their order.
-const TYPES: [Type; 23] = [
-    Type::TEXT,
-    Type::INT8,
-    Type::TEXT,
-    Type::INT8,
-    Type::TEXT,
-    Type::TEXT,
-    Type::NUMERIC,
-    Type::NUMERIC,
-    Type::NUMERIC,
-    Type::NUMERIC,
-    Type::NUMERIC,
-    Type::NUMERIC,
-    Type::NUMERIC,
-    Type::NUMERIC,
-    Type::BOOL,
-    Type::BOOL,
-    Type::NUMERIC,
-    Type::JSONB,
-    Type::TIMESTAMPTZ,
-    Type::TIMESTAMPTZ,
-    Type::TIMESTAMPTZ,
-    Type::BYTEA,
-    Type::INT8,
-];
-
 impl<'a> Holds<'a> {
-    /// Those that were made in the batch, or those that were not.
-    pub fn of(batch: &'a Batch<'_>, new: bool) -> Result<Self, DataError> {
+    pub fn of(batch: &'a Batch<'_>) -> Result<Self, DataError> {
         let mut columns = Self::default();
-        let of_kind = batch.holds.iter().filter(|(_, it)| it.is_new == new);
-        for ((account, sequence), change) in of_kind {
+        for ((account, sequence), change) in &batch.holds {
             let hold = &change.fact.hold;
             columns.account.push(account);
             columns.sequence.push(value::bigint(*sequence)?);
@@ -168,45 +133,5 @@ impl<'a> Holds<'a> {
             ],
         )
         .await
-    }
-
-    /// As rows that are not there yet.
-    pub async fn copy(&self, tx: &Transaction<'_>, statement: &Statement) -> Result<(), Error> {
-        if self.len() == 0 {
-            return Ok(());
-        }
-        let sink = tx.copy_in(statement).await?;
-        let mut copy = pin!(BinaryCopyInWriter::new(sink, &TYPES));
-        for at in 0..self.len() {
-            let amount = |of: usize| &self.amounts[of][at];
-            let row: [&(dyn ToSql + Sync); 23] = [
-                &self.account[at],
-                &self.sequence[at],
-                &self.hold_id[at],
-                &self.last_sequence[at],
-                &self.state[at],
-                &self.method[at],
-                amount(0),
-                amount(1),
-                amount(2),
-                amount(3),
-                amount(4),
-                amount(5),
-                amount(6),
-                amount(7),
-                &self.late[at],
-                &self.reject_overage[at],
-                &self.max_commit[at],
-                &self.labels[at],
-                &self.created_at[at],
-                &self.expires_at[at],
-                &self.ended_at[at],
-                &self.packed[at],
-                &self.catalog_version[at],
-            ];
-            copy.as_mut().write(&row).await?;
-        }
-        copy.finish().await?;
-        Ok(())
     }
 }
