@@ -89,6 +89,8 @@ impl Side {
             .find(|text| text.starts_with("#!lua"));
         let code = code.expect("the program");
         assert_eq!(code.matches(SHORT).count(), 1, "the short way has moved");
+        // What Redis forgets by its own clock must not be forgotten by one of the two before the other.
+        let code = code.replace("'PX', '60000'", "'PX', '60000000'");
         side.ask(&["FUNCTION", "LOAD", "REPLACE", &code.replace(SHORT, with)]);
         side
     }
@@ -272,13 +274,17 @@ impl Story {
         (account, era, asks)
     }
 
-    /// Now and then time goes on; sometimes far, so that holds and grants end.
+    /// Now and then time goes on; sometimes far, so that holds and grants end; and back, as a server's clock may.
     fn moves_on(&mut self) -> bool {
-        let span = self
-            .dice
-            .weighted(&[(60, 0), (30, SECOND), (8, HOUR), (2, 30 * HOUR)]);
+        let span = self.dice.weighted(&[
+            (60, 0),
+            (24, SECOND),
+            (6, -20 * SECOND),
+            (8, HOUR),
+            (2, 30 * HOUR),
+        ]);
         self.now += span;
-        span > 0
+        span != 0
     }
 
     fn amount(&mut self) -> Credits {
@@ -420,7 +426,11 @@ impl Story {
             } else {
                 i64::MAX >> 11
             },
-            until: i64::MAX >> 10,
+            until: if self.dice.chance(80) {
+                i64::MAX >> 10
+            } else {
+                self.now + 10 * SECOND
+            },
             need,
         }
     }
@@ -635,9 +645,8 @@ async fn the_short_way_does_what_the_rules_in_full_do() {
             same(&mut short, &mut full, &batch);
         }
         if story.moves_on() {
-            for side in [&short, &full] {
-                let moved = side.holds.set_test_clock(story.now).await;
-                moved.expect("Redis answers");
+            for side in [&mut short, &mut full] {
+                side.ask(&["HSET", "hb:{0.0}:meta", "clock", &story.now.to_string()]);
             }
         }
         next = story.batch();
@@ -650,7 +659,7 @@ async fn the_short_way_does_what_the_rules_in_full_do() {
             hits[1].parse().expect("a number"),
         );
         assert!(
-            count * 300 > steps,
+            count * 500 > steps,
             "verb {verb} went the short way {count} times of {steps} batches"
         );
     }

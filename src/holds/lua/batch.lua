@@ -72,7 +72,7 @@ local function decide(op, backlog)
   if answered then return answered end
   local A = find_account(op)
   if not A then return pack('>B', A == nil and LOAD or NO_ACCOUNT) end
-  A.bare_caps = nil -- those of a call that was refused, or only validated, are nobody's
+  A.bare_caps, A.passed = nil, nil -- those of a call that was refused, or only validated, are nobody's
   local h = op.dkey and A.holds[op.id]
   if h then h.dkey, h.pkey = op.dkey, op.pkey end
   apply_due(A, op)

@@ -49,16 +49,16 @@ usual[V_RESERVE] = function(op)
   local R = find(op)
   if not R or R.hold or call('GET', op.dkey) then return end
   local life, validate, sent, at = take('>i7BI2c0', op.raw, op.at)
-  if made_by_usage(sent) then
-    if not is_priced(R, op.raw, at) then return end
-    at = at + 14
-  end
   local raw, _, amount = R.packed, take('>Bi7', sent)
   local form, seq, clock, state, frozen, debt, overdraft, credit, max_open, open, promised, next_hold, indexed, etag, next_no, created,
     count, place = take(usual.ACCOUNT, raw)
   clock = max(clock, NOW)
   if validate == 1 or amount == 0 or not stands(form, clock, state, frozen, debt, indexed) then return end
   R.clock, R.seq = clock, seq + 1
+  if made_by_usage(sent) then
+    if not is_priced(R, op.raw, at) then return end
+    at = at + 14
+  end
   local within, rejects = within_limits(R, amount, take('>I2c0', op.raw, at), sent, max_open, open)
   if not within then return end
 
