@@ -16,8 +16,8 @@ use super::{
 
 /// Holds, spread over all accounts.
 const HOLDS: u64 = 50_000;
-/// After it nothing of a load is in the streams, and grants are remembered by the ledger alone.
-const SETTLED: Duration = Duration::from_secs(65);
+/// After it nothing of a load is in the streams.
+const SETTLED: Duration = Duration::from_secs(2);
 
 /// Each.
 #[derive(Clone, Copy)]

@@ -89,8 +89,6 @@ impl Side {
             .find(|text| text.starts_with("#!lua"));
         let code = code.expect("the program");
         assert_eq!(code.matches(SHORT).count(), 1, "the short way has moved");
-        // What Redis forgets by its own clock must not be forgotten by one of the two before the other.
-        let code = code.replace("'PX', '60000'", "'PX', '60000000'");
         side.ask(&["FUNCTION", "LOAD", "REPLACE", &code.replace(SHORT, with)]);
         side
     }

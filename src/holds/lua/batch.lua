@@ -139,9 +139,8 @@ local function write_fields(A)
   call('HSET', A.key, 's', A.packed, 'h:' .. id, pack_hold(h))
 end
 
--- For a repeat that comes at once: a grant asks the ledger anyway, and the keys of two would need more than their account.
 local function write_new_keys(A)
-  for key, raw in pairs(A.new_keys) do call('SET', key, raw, 'PX', '60000') end
+  for key, raw in pairs(A.new_keys) do call('SET', key, raw, 'PX', KEEP_MS) end
 end
 
 function write_account(A)
